@@ -1,0 +1,146 @@
+//! The used parts of `v1`, `apps/v1` and `discovery.k8s.io/v1`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::meta::ObjectMeta;
+
+/// A number or a name, as in `targetPort`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum IntOrString {
+    /// A number.
+    Int(i64),
+    /// A name, or a number as text.
+    String(String),
+}
+
+/// `v1 Namespace`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namespace {
+    /// Standard metadata; the labels are what selectors see.
+    pub metadata: ObjectMeta,
+}
+
+/// `v1 Service`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// Ports and addresses.
+    #[serde(default)]
+    pub spec: ServiceSpec,
+}
+
+/// `v1 ServiceSpec`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceSpec {
+    /// Ports.
+    pub ports: Vec<ServicePort>,
+    /// Virtual address; `None` (the text) for headless Services.
+    #[serde(rename = "clusterIP")]
+    pub cluster_ip: Option<String>,
+    /// All virtual addresses.
+    #[serde(rename = "clusterIPs")]
+    pub cluster_ips: Vec<String>,
+    /// Labels of the Pods behind it.
+    pub selector: BTreeMap<String, String>,
+}
+
+/// `v1 ServicePort`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServicePort {
+    /// Name; may be absent if the Service has one port.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The Service's port.
+    pub port: u16,
+    /// The Pods' port; the same as `port` if absent.
+    #[serde(default)]
+    pub target_port: Option<IntOrString>,
+    /// `TCP` if absent.
+    #[serde(default)]
+    pub protocol: Option<String>,
+    /// Application protocol.
+    #[serde(default)]
+    pub app_protocol: Option<String>,
+}
+
+/// `discovery.k8s.io/v1 EndpointSlice`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointSlice {
+    /// Standard metadata; label `kubernetes.io/service-name` names the Service.
+    pub metadata: ObjectMeta,
+    /// `IPv4`, `IPv6` or `FQDN`.
+    pub address_type: String,
+    /// Endpoints.
+    #[serde(default)]
+    pub endpoints: Vec<Endpoint>,
+    /// Ports that all endpoints of the slice have.
+    #[serde(default)]
+    pub ports: Vec<EndpointPort>,
+}
+
+/// One endpoint of an [`EndpointSlice`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Addresses; consumers use the first.
+    pub addresses: Vec<String>,
+    /// State.
+    #[serde(default)]
+    pub conditions: EndpointConditions,
+}
+
+/// The state of an [`Endpoint`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointConditions {
+    /// Whether it takes requests; absent means yes.
+    pub ready: Option<bool>,
+}
+
+/// One port of an [`EndpointSlice`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointPort {
+    /// The Service port's name; absent or empty for an unnamed port.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The Pods' port.
+    #[serde(default)]
+    pub port: Option<u16>,
+}
+
+/// `v1 Pod`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pod {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+}
+
+/// `apps/v1` Deployment, StatefulSet or DaemonSet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workload {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// Its Pods.
+    pub spec: WorkloadSpec,
+}
+
+/// The used part of a [`Workload`]'s spec.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkloadSpec {
+    /// What its Pods look like.
+    pub template: PodTemplate,
+}
+
+/// `v1 PodTemplateSpec`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PodTemplate {
+    /// Labels and annotations of the Pods.
+    pub metadata: ObjectMeta,
+}

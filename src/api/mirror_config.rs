@@ -1,0 +1,29 @@
+//! The keys of `spec.config` in a PluginConfig of a mirror plugin.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::core::IntOrString;
+
+/// Where requests are mirrored to, and how many.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MirrorConfig {
+    /// Namespace of the target Service.
+    pub namespace: String,
+    /// Name of the target Service.
+    pub service: String,
+    /// A port of the target Service: its number or name, or else its target port.
+    pub port: IntOrString,
+    /// The share; nothing is mirrored if it is absent.
+    #[serde(default)]
+    pub percentage: Option<Percentage>,
+}
+
+/// The share of requests, as a fraction of 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Percentage {
+    /// From 0 (nothing) to 1 (everything), for compatibility a number or a number as text.
+    #[serde(default)]
+    pub value: Option<Value>,
+}

@@ -1,0 +1,10 @@
+//! The objects that are read, with the fields that are used and no others; one file per API group.
+//!
+//! A field that is not listed here is ignored by serde; the sources report unknown fields of the plugin kinds, whose
+//! types list every field of osm-edge's and fsm's schemas for that reason.
+
+pub mod core;
+pub mod mesh_config;
+pub mod meta;
+pub mod mirror_config;
+pub mod plugin;

@@ -1,0 +1,112 @@
+//! `plugin.flomesh.io/v1alpha1`: osm-edge's (and fsm's) plugin kinds.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::meta::{LabelSelector, ObjectMeta};
+
+/// `Plugin` (cluster-scoped): a filter that can be put into chains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plugin {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// What it is.
+    #[serde(default)]
+    pub spec: PluginSpec,
+}
+
+/// What a [`Plugin`] is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PluginSpec {
+    /// Order among the plugins of a chain, highest first; 0 if absent.
+    pub priority: Option<f64>,
+    /// The script that osm-edge's sidecar runs. Accepted, never run.
+    pub pipyscript: Option<String>,
+    /// In osm-edge's schema; nothing reads it.
+    pub matches: Option<Value>,
+}
+
+/// `PluginChain`: which workloads get which plugins. Its own namespace means nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PluginChain {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// Plugins and workloads.
+    pub spec: PluginChainSpec,
+}
+
+/// Plugins and workloads of a [`PluginChain`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PluginChainSpec {
+    /// Plugins by position in the sidecar.
+    pub chains: Vec<Chain>,
+    /// Which workloads.
+    pub selectors: Selectors,
+    /// In osm-edge's schema; nothing reads it.
+    #[serde(default)]
+    pub matches: Option<Value>,
+}
+
+/// The plugins at one position in the sidecar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    /// `inbound-tcp`, `inbound-http`, `outbound-tcp` or `outbound-http`.
+    pub name: String,
+    /// Names of plugins; their order means nothing.
+    pub plugins: Vec<String>,
+}
+
+/// Which workloads a [`PluginChain`] is for: those that both selectors match. An absent one matches everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Selectors {
+    /// By the Pod's labels.
+    pub pod_selector: Option<LabelSelector>,
+    /// By the labels of the Pod's Namespace.
+    pub namespace_selector: Option<LabelSelector>,
+}
+
+/// `PluginConfig`: what a plugin does, for which destinations. Its own namespace means nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PluginConfig {
+    /// Standard metadata.
+    pub metadata: ObjectMeta,
+    /// What and for which destinations.
+    pub spec: PluginConfigSpec,
+}
+
+/// What a [`PluginConfig`] says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginConfigSpec {
+    /// Name of the Plugin.
+    pub plugin: String,
+    /// The destinations whose requests it is about, all their ports.
+    pub destination_refs: Vec<DestinationRef>,
+    /// What the plugin reads: for a mirror, a `mirror_config::MirrorConfig`.
+    pub config: Value,
+    /// In osm-edge's schema; nothing reads it.
+    #[serde(default)]
+    pub matches: Option<Value>,
+}
+
+/// A destination of a [`PluginConfig`]; fsm's schema takes a whole `ObjectReference`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DestinationRef {
+    /// `Service`.
+    pub kind: String,
+    /// Name of the Service.
+    pub name: String,
+    /// Namespace of the Service; it has no default.
+    pub namespace: String,
+    /// Not read.
+    pub api_version: Option<String>,
+    /// Not read.
+    pub uid: Option<String>,
+    /// Not read.
+    pub resource_version: Option<String>,
+    /// Not read.
+    pub field_path: Option<String>,
+}

@@ -1,0 +1,136 @@
+//! The stable codes: one table, so that no code is given twice.
+
+use std::fmt;
+
+/// How bad a diagnostic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The configuration works as written; there is something to know about it.
+    Info,
+    /// The configuration is accepted, but probably not what was meant.
+    Warning,
+    /// A part of the configuration has no effect.
+    Error,
+}
+
+impl Severity {
+    /// The word used in text and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+macro_rules! codes {
+    ($($code:ident = $id:literal, $severity:ident, $title:literal;)*) => {
+        /// What kind of problem a diagnostic reports. Codes are never reused for another meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = concat!("`", $id, "`: ", $title, ".")] $code,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Code] = &[$(Self::$code,)*];
+
+            /// The code as it is printed.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$code => $id,)* }
+            }
+
+            /// How bad it is.
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$code => Severity::$severity,)* }
+            }
+
+            /// What it means, in a few words.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$code => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // Files and objects.
+    Syntax = "MP001", Error, "not valid YAML or JSON";
+    Unreadable = "MP002", Error, "a file or folder cannot be read";
+    NotAnObject = "MP003", Error, "not a Kubernetes object";
+    WrongType = "MP004", Error, "a field is missing or has the wrong type";
+    UnknownField = "MP005", Warning, "a field that nothing reads";
+    Duplicate = "MP006", Error, "the same object twice";
+    NoName = "MP007", Error, "an object without a name or namespace";
+    UnknownVersion = "MP008", Error, "an API version that is not supported";
+    // Mesh and plugins.
+    NoMeshConfig = "MP101", Warning, "no MeshConfig";
+    PluginPolicyOff = "MP102", Warning, "the plugin feature is switched off";
+    SeveralMeshConfigs = "MP103", Warning, "more than one MeshConfig";
+    UnsupportedPlugin = "MP104", Warning, "a plugin that does not mirror";
+    BadAnnotation = "MP105", Error, "an annotation with a value that means nothing";
+    PluginPriority = "MP106", Warning, "a plugin priority outside the useful range";
+    // Plugin chains.
+    UnsupportedChain = "MP201", Warning, "a chain in which nothing can be mirrored";
+    BadSelector = "MP202", Error, "a selector that cannot match";
+    SelectsNothing = "MP203", Warning, "a chain that selects no workload";
+    ChainPluginMissing = "MP204", Error, "a chain names a plugin that does not exist";
+    NamespaceUnknown = "MP205", Warning, "a namespace whose labels are not known";
+    // Plugin configurations.
+    PluginMissing = "MP301", Error, "a configuration of a plugin that does not exist";
+    PluginUnused = "MP302", Warning, "a configuration of a plugin that is in no chain";
+    BadDestinationKind = "MP303", Error, "a destination that is not a Service";
+    DestinationMissing = "MP304", Error, "a destination that does not exist";
+    DestinationNotHttp = "MP305", Error, "a destination without an HTTP port";
+    NoDestinations = "MP306", Warning, "a configuration without destinations";
+    Conflict = "MP307", Error, "two configurations claim the same destination";
+    PortNotHttp = "MP308", Info, "a port that is not HTTP";
+    DestinationEmpty = "MP309", Warning, "a destination without ready endpoints";
+    UnknownConfigKey = "MP311", Error, "an unknown key in spec.config";
+    ConfigKeyMissing = "MP312", Error, "a key missing in spec.config";
+    BadConfigValue = "MP313", Error, "a value in spec.config that means nothing";
+    FractionAbsent = "MP314", Warning, "no percentage: nothing is mirrored";
+    FractionTooLarge = "MP315", Warning, "a percentage above 1";
+    BadFraction = "MP316", Error, "a percentage that is not a number from 0 to 1";
+    FractionTooSmall = "MP317", Warning, "a percentage below one in a million";
+    FractionAsText = "MP318", Info, "a percentage written as text";
+    TargetMissing = "MP321", Error, "a mirror target that does not exist";
+    TargetPortMissing = "MP322", Error, "a mirror target without that port";
+    TargetPortIndirect = "MP323", Info, "a port found by its target port";
+    TargetEmpty = "MP324", Warning, "a mirror target without ready endpoints";
+    SelfMirror = "MP325", Error, "a destination that mirrors to itself";
+    TargetNotHttp = "MP326", Error, "a mirror target that does not speak HTTP";
+    TargetProtocol = "MP327", Warning, "a mirror target that speaks another protocol than the destination";
+    // Endpoints, workloads and sidecars.
+    BadEndpoint = "MP401", Warning, "an endpoint that cannot be used";
+    BadListenAddress = "MP402", Error, "a listen address that cannot be used";
+    UnknownNode = "MP501", Warning, "a sidecar that belongs to no known workload";
+    OldEnvoy = "MP502", Warning, "an Envoy too old for a part of the configuration";
+    Rejected = "MP503", Error, "a sidecar rejected its configuration";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Code;
+
+    #[test]
+    fn codes_are_given_once() {
+        let ids: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(ids.len(), Code::ALL.len());
+    }
+}

@@ -1,0 +1,15 @@
+//! Everything that is said to the user about their configuration.
+//!
+//! A [`Diagnostic`] is one value with four outlets: the text and JSON of `check`, the log of `serve`, and the status of
+//! the object. It knows where the trouble stands (file, line, column; object; field path), what happens instead and what
+//! to do. Every problem has a stable [`Code`].
+
+mod code;
+mod origin;
+mod path;
+mod report;
+
+pub use code::{Code, Severity};
+pub use origin::{Document, ObjectRef, Origin, Place};
+pub use path::{FieldPath, Segment};
+pub use report::{Diagnostic, Report};

@@ -1,0 +1,45 @@
+//! A traffic-mirroring control plane.
+//!
+//! # Map of the code
+//!
+//! Data flows one way. Every arrow is a value; the stages in the middle are pure functions, only the ends do I/O.
+//!
+//! ```text
+//! files ─► source ─► resolve (+ dialect) ─► model ─► translate ─► snapshot ─► server ─► Envoy / shim
+//!          Objects        └─► diag::Report                          World        ADS
+//! ```
+//!
+//! | Module | Is given | Yields |
+//! |---|---|---|
+//! | [`api`] | | the types of the objects that are read |
+//! | [`diag`] | | what is said to the user: code, place, effect, help |
+//! | [`source`] | a folder | `Objects`: one consistent state of the world |
+//! | [`dialect`] | plugin objects | rules in our own words |
+//! | [`resolve`] | `Objects` | `(Model, Report)`; total: a bad object rejects itself only |
+//! | [`model`] | | what is mirrored, for whom, where to |
+//! | [`translate`] | a group of the model | Envoy messages |
+//! | [`snapshot`] | Envoy messages | encoded, versioned resources, shared by all streams |
+//! | [`server`] | snapshots | ADS, state of the world and incremental |
+//! | [`sidecar`] | | what a sidecar starts with |
+//! | [`shim`] | a bootstrap | a minimal data plane, an ADS client that sees only the wire |
+//!
+//! # Invariants
+//!
+//! * A stage reads only the stage before it; `tests/tidy` checks the imports.
+//! * A version is content: equal configuration is never sent twice, not even after a restart.
+//! * The last good state stays until a better one is there.
+//! * The shadow never hurts the primary.
+
+pub mod api;
+pub mod diag;
+pub mod dialect;
+pub mod model;
+pub mod name;
+pub mod proto;
+pub mod resolve;
+pub mod server;
+pub mod shim;
+pub mod sidecar;
+pub mod snapshot;
+pub mod source;
+pub mod translate;

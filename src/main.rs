@@ -1,0 +1,2 @@
+//! The `mirrorplane` command.
+fn main() {}

@@ -1,0 +1,89 @@
+//! What each sidecar is told.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use super::{Backend, Fraction};
+use crate::name::Namespaced;
+
+/// A copy of the requests to a destination.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mirror {
+    /// The object that asks for it; it names the mirror's cluster and its runtime key.
+    pub rule: Namespaced,
+    /// Where the copies go.
+    pub target: Arc<Backend>,
+    /// The share of requests that is copied.
+    pub fraction: Fraction,
+}
+
+/// One HTTP port of a destination.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DestinationPort {
+    /// Where the requests themselves go.
+    pub backend: Arc<Backend>,
+    /// Where copies go, in order; empty while mirroring is switched off or its targets are missing.
+    pub mirrors: Vec<Mirror>,
+}
+
+/// A Service whose requests a sidecar handles.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Destination {
+    /// The Service.
+    pub service: Namespaced,
+    /// Its virtual addresses.
+    pub cluster_ips: Vec<IpAddr>,
+    /// Whether callers of this group are in its namespace, and so may use its name alone.
+    pub local: bool,
+    /// The port of a request that names none: 80, or else the Service's first HTTP port.
+    pub default_port: NonZeroU16,
+    /// Its HTTP ports, in the Service's order.
+    pub ports: Vec<DestinationPort>,
+}
+
+/// Sidecars that get the same configuration: it is made and encoded once for all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Group {
+    /// Where the sidecar listens for its application's outbound requests (explicit capture).
+    pub listen: SocketAddr,
+    /// The destinations it handles, sorted by name. All other traffic passes through.
+    pub destinations: Vec<Destination>,
+}
+
+/// Names a [`Group`]. It depends on which rules apply and not on what they say, so that it outlives a change of a share.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(Arc<str>);
+
+impl GroupId {
+    /// An identifier; equal texts name the same group.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Everything that is to be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The group of each workload and each Pod, by `namespace/name`; a Pod precedes a workload of its name.
+    pub nodes: BTreeMap<Namespaced, GroupId>,
+    /// The groups, `fallback` included.
+    pub groups: BTreeMap<GroupId, Arc<Group>>,
+    /// The group of sidecars that belong to no known workload: nothing is mirrored for them.
+    pub fallback: GroupId,
+}
+
+impl Model {
+    /// The group of a node.
+    pub fn group_of(&self, node: &Namespaced) -> &GroupId {
+        self.nodes.get(node).unwrap_or(&self.fallback)
+    }
+}

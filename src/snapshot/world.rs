@@ -1,0 +1,85 @@
+//! Snapshots, and which node gets which.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::ResourceType;
+use crate::model::GroupId;
+use crate::name::Namespaced;
+
+/// A version that is the content: equal resources have equal versions, on every stream, replica and restart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(Arc<str>);
+
+impl Version {
+    /// The version of some encoded content.
+    pub fn of(content: &[u8]) -> Self {
+        Self(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(content)).into())
+    }
+
+    /// As it is on the wire.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One encoded resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// Hash of `body`.
+    pub version: Version,
+    /// The encoded message; its type is known from where it stands.
+    pub body: Bytes,
+}
+
+/// All resources of a node group, by type and name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    resources: BTreeMap<ResourceType, BTreeMap<Arc<str>, Resource>>,
+}
+
+static NOTHING: BTreeMap<Arc<str>, Resource> = BTreeMap::new();
+
+impl Snapshot {
+    /// A snapshot of these resources.
+    pub fn new(resources: BTreeMap<ResourceType, BTreeMap<Arc<str>, Resource>>) -> Self {
+        Self { resources }
+    }
+
+    /// The resources of a type, by name.
+    pub fn of(&self, ty: ResourceType) -> &BTreeMap<Arc<str>, Resource> {
+        self.resources.get(&ty).unwrap_or(&NOTHING)
+    }
+}
+
+/// Everything that is served: the value that all streams watch.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The snapshot of each group. An unchanged group keeps its `Arc`.
+    pub groups: BTreeMap<GroupId, Arc<Snapshot>>,
+    /// The group of each node, by `namespace/name`.
+    pub nodes: Arc<BTreeMap<Namespaced, GroupId>>,
+    /// The group of nodes that are not known.
+    pub fallback: GroupId,
+}
+
+impl World {
+    /// The snapshot for a node; that of the fallback group if the node is not known.
+    pub fn snapshot_for(&self, node: &Namespaced) -> Arc<Snapshot> {
+        let group = self.nodes.get(node).unwrap_or(&self.fallback);
+        self.groups
+            .get(group)
+            .or_else(|| self.groups.get(&self.fallback))
+            .cloned()
+            .unwrap_or_default()
+    }
+}
