@@ -5,11 +5,16 @@
 //! to do. Every problem has a stable [`Code`].
 
 mod code;
+mod document;
 mod origin;
+mod outline;
 mod path;
+mod render;
 mod report;
 
 pub use code::{Code, Severity};
-pub use origin::{Document, ObjectRef, Origin, Place};
+pub use document::Document;
+pub use origin::{ObjectRef, Origin, Place};
 pub use path::{FieldPath, Segment};
+pub use render::Coloured;
 pub use report::{Diagnostic, Report};
