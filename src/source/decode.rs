@@ -1,0 +1,324 @@
+//! A JSON value → one of our types, with what is wrong told in plain words.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::nearest::nearest;
+use crate::diag::FieldPath;
+use crate::diag::Segment;
+
+/// A field that is missing or has the wrong type.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct WrongField {
+    /// The field.
+    pub(super) path: FieldPath,
+    /// What is wrong with it.
+    pub(super) message: String,
+    /// What to do; may be empty.
+    pub(super) help: String,
+}
+
+/// A field that no type knows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct UnknownField {
+    /// The field.
+    pub(super) path: FieldPath,
+    /// The known field that was probably meant.
+    pub(super) nearest: Option<String>,
+}
+
+/// Decodes a value. Also yields the fields that were not read.
+pub(super) fn decode<T>(value: &Value) -> Result<(T, Vec<UnknownField>), WrongField>
+where
+    T: DeserializeOwned + Serialize,
+{
+    let mut track = serde_path_to_error::Track::new();
+    let mut ignored = Vec::new();
+    let mut ignore = |path: serde_ignored::Path<'_>| ignored.push(ignored_path(&path));
+    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
+    match T::deserialize(serde_ignored::Deserializer::new(tracked, &mut ignore)) {
+        Ok(object) => {
+            let known = serde_json::to_value(&object).unwrap_or_default();
+            if let Some(path) = list_for_mapping(value, &known, FieldPath::root()) {
+                return Err(explain(value, path, ", expected a map"));
+            }
+            let unknown = ignored
+                .into_iter()
+                .map(|path| UnknownField {
+                    nearest: sibling(&known, &path),
+                    path,
+                })
+                .collect();
+            Ok((object, unknown))
+        }
+        Err(error) => Err(explain(
+            value,
+            tracked_path(&track.path()),
+            &error.to_string(),
+        )),
+    }
+}
+
+/// The known field beside `path` with a name like its last step. The type itself says which fields there are: it
+/// writes them all.
+fn sibling(known: &Value, path: &FieldPath) -> Option<String> {
+    let (Segment::Key(key), parents) = path.segments().split_last()? else {
+        return None;
+    };
+    let fields = get(known, parents)?.as_object()?;
+    nearest(key, fields.keys().map(String::as_str)).map(str::to_owned)
+}
+
+fn get<'a>(value: &'a Value, path: &[Segment]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, step| match step {
+        Segment::Key(key) => value.get(key),
+        Segment::Index(index) => value.get(index),
+    })
+}
+
+/// Finds a list where a mapping belongs. Serde takes the items of a list for the fields of a struct, in order: `[]` would
+/// be a selector that selects everything.
+fn list_for_mapping(value: &Value, known: &Value, path: FieldPath) -> Option<FieldPath> {
+    match (value, known) {
+        (Value::Array(_), Value::Object(_)) => Some(path),
+        (Value::Array(items), Value::Array(known)) => {
+            items
+                .iter()
+                .zip(known)
+                .enumerate()
+                .find_map(|(index, (item, known))| {
+                    list_for_mapping(item, known, path.clone().index(index))
+                })
+        }
+        (Value::Object(fields), Value::Object(known)) => fields.iter().find_map(|(key, field)| {
+            list_for_mapping(field, known.get(key)?, path.clone().key(key))
+        }),
+        _ => None,
+    }
+}
+
+/// serde's message in plain words. Serde knows what it expected, but says it in Rust; what was found is in the value.
+fn explain(value: &Value, path: FieldPath, error: &str) -> WrongField {
+    if let Some(field) = error
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.strip_suffix('`'))
+    {
+        let near = get(value, path.segments())
+            .and_then(Value::as_object)
+            .and_then(|fields| nearest(field, fields.keys().map(String::as_str)));
+        let path = path.key(field);
+        return WrongField {
+            message: format!("`{path}` is missing"),
+            help: near.map_or_else(String::new, |near| {
+                format!("there is a `{near}`; write `{field}` if that is meant")
+            }),
+            path,
+        };
+    }
+    let expected = if error.starts_with("data did not match any variant") {
+        "a whole number or a text"
+    } else {
+        error
+            .rsplit_once(", expected ")
+            .map_or("something else", |(_, expected)| in_words(expected))
+    };
+    let subject = if path.segments().is_empty() {
+        "the object".to_owned()
+    } else {
+        format!("`{path}`")
+    };
+    let found = get(value, path.segments());
+    let quotes =
+        expected.ends_with("a text") && matches!(found, Some(Value::Bool(_) | Value::Number(_)));
+    WrongField {
+        message: format!(
+            "{subject} must be {expected}, not {}",
+            found.map_or_else(|| "what it is".to_owned(), describe)
+        ),
+        help: if quotes {
+            "put the value in quotes".to_owned()
+        } else {
+            String::new()
+        },
+        path,
+    }
+}
+
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "a string" | "string" => "a text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "a mapping",
+        "u16" => "a whole number from 0 to 65535",
+        "i64" => "a whole number",
+        "f64" => "a number",
+        other if other.starts_with("struct ") => "a mapping",
+        other => other,
+    }
+}
+
+/// A value, shortly.
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => format!("the boolean {value}"),
+        Value::Number(value) => format!("the number {value}"),
+        Value::String(text) if text.chars().count() > 40 => {
+            let start: String = text.chars().take(40).collect();
+            format!("the text \"{start}…\"")
+        }
+        Value::String(text) => format!("the text \"{text}\""),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
+    }
+}
+
+fn tracked_path(path: &serde_path_to_error::Path) -> FieldPath {
+    path.iter()
+        .fold(FieldPath::root(), |path, step| match step {
+            serde_path_to_error::Segment::Map { key } => path.key(key),
+            serde_path_to_error::Segment::Seq { index } => path.index(*index),
+            // The remaining steps stand for a Rust type, not for a place in the text.
+            _ => path,
+        })
+}
+
+fn ignored_path(path: &serde_ignored::Path<'_>) -> FieldPath {
+    match path {
+        serde_ignored::Path::Root => FieldPath::root(),
+        serde_ignored::Path::Map { parent, key } => ignored_path(parent).key(key),
+        serde_ignored::Path::Seq { parent, index } => ignored_path(parent).index(*index),
+        serde_ignored::Path::Some { parent }
+        | serde_ignored::Path::NewtypeStruct { parent }
+        | serde_ignored::Path::NewtypeVariant { parent } => ignored_path(parent),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::WrongField;
+    use super::decode;
+    use crate::api::core::Service;
+    use crate::api::mesh_config::MeshConfig;
+    use crate::api::plugin::PluginChain;
+    use crate::api::plugin::PluginConfig;
+
+    fn wrong<T: serde::de::DeserializeOwned + serde::Serialize>(value: Value) -> WrongField {
+        decode::<T>(&value).err().unwrap()
+    }
+
+    #[test]
+    fn a_wrong_field_is_told_with_its_path_in_plain_words() {
+        let service = |spec: Value| wrong::<Service>(json!({"metadata": {}, "spec": spec}));
+        let config = |spec: Value| wrong::<PluginConfig>(json!({"metadata": {}, "spec": spec}));
+        for (error, path, message) in [
+            (
+                service(json!({"ports": [{"port": "http"}]})),
+                "spec.ports[0].port",
+                "`spec.ports[0].port` must be a whole number from 0 to 65535, not the text \"http\"",
+            ),
+            (
+                service(json!({"ports": [{"port": 70000}]})),
+                "spec.ports[0].port",
+                "`spec.ports[0].port` must be a whole number from 0 to 65535, not the number 70000",
+            ),
+            (
+                service(json!({"ports": [{"port": 80, "targetPort": {}}]})),
+                "spec.ports[0].targetPort",
+                "`spec.ports[0].targetPort` must be a whole number or a text, not a mapping",
+            ),
+            (
+                service(json!({"ports": {}})),
+                "spec.ports",
+                "`spec.ports` must be a list, not a mapping",
+            ),
+            (
+                service(json!({"selector": {"app": true}})),
+                "spec.selector.app",
+                "`spec.selector.app` must be a text, not the boolean true",
+            ),
+            (
+                config(json!({"plugin": "p", "config": {}})),
+                "spec.destinationRefs",
+                "`spec.destinationRefs` is missing",
+            ),
+            (
+                config(json!(7)),
+                "spec",
+                "`spec` must be a mapping, not the number 7",
+            ),
+            (
+                wrong::<MeshConfig>(
+                    json!({"metadata": {}, "spec": {"featureFlags": {"enablePluginPolicy": "on"}}}),
+                ),
+                "spec.featureFlags.enablePluginPolicy",
+                "`spec.featureFlags.enablePluginPolicy` must be true or false, not the text \"on\"",
+            ),
+            (
+                wrong::<PluginChain>(
+                    json!({"metadata": {}, "spec": {"chains": [], "selectors": []}}),
+                ),
+                "spec.selectors",
+                "`spec.selectors` must be a mapping, not a list",
+            ),
+            (
+                wrong::<Service>(json!([])),
+                "",
+                "the object must be a mapping, not a list",
+            ),
+            (
+                wrong::<Service>(json!("x")),
+                "",
+                "the object must be a mapping, not the text \"x\"",
+            ),
+        ] {
+            assert_eq!(
+                (error.path.to_string().as_str(), error.message.as_str()),
+                (path, message)
+            );
+        }
+    }
+
+    #[test]
+    fn help_is_given_where_the_remedy_is_clear() {
+        let error = wrong::<Service>(json!({"metadata": {"labels": {"v": 1}}}));
+        assert_eq!(error.help, "put the value in quotes");
+        let error = wrong::<PluginConfig>(
+            json!({"metadata": {}, "spec": {"plugin": "p", "config": {}, "destinationrefs": []}}),
+        );
+        assert_eq!(
+            error.help,
+            "there is a `destinationrefs`; write `destinationRefs` if that is meant"
+        );
+    }
+
+    #[test]
+    fn unknown_fields_come_with_the_field_that_was_meant() {
+        let value = json!({"metadata": {}, "spec": {
+            "chains": [{"name": "outbound-http", "plugins": [], "Plugin": 1}],
+            "selectors": {"podSelector": {"matchLabel": {}, "matchLabels": {}}},
+            "zzz": 1,
+        }});
+        let (_, unknown) = decode::<PluginChain>(&value).unwrap();
+        let unknown: Vec<_> = unknown
+            .iter()
+            .map(|field| (field.path.to_string(), field.nearest.as_deref()))
+            .collect();
+        assert_eq!(
+            unknown,
+            [
+                ("spec.chains[0].Plugin".to_owned(), Some("plugins")),
+                (
+                    "spec.selectors.podSelector.matchLabel".to_owned(),
+                    Some("matchLabels")
+                ),
+                ("spec.zzz".to_owned(), None),
+            ]
+        );
+    }
+}

@@ -1,0 +1,374 @@
+//! The content of one file → its objects, and what is wrong with it. Pure: reads no file itself.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Map;
+use serde_json::Value;
+
+use super::entry::Entry;
+use super::entry::Object;
+use super::kind::Kind;
+use super::kind::Recognised;
+use super::yaml;
+use crate::diag::Code;
+use crate::diag::Diagnostic;
+use crate::diag::Document;
+use crate::diag::FieldPath;
+use crate::diag::ObjectRef;
+use crate::diag::Origin;
+use crate::diag::Report;
+use crate::diag::Segment;
+use crate::name::Namespaced;
+
+/// What a file yields.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Parsed {
+    /// Its objects, in the order of the text.
+    pub(super) entries: Vec<Entry>,
+    /// What is wrong with it.
+    pub(super) report: Report,
+}
+
+/// Reads the content of a file. `last` are the objects that it yielded before: all of them stay if the file is no longer
+/// YAML, and each stays whose header can be read but whose content cannot.
+pub(super) fn parse(file: &Path, content: &[u8], last: &[Entry]) -> Parsed {
+    let broken = |report| Parsed {
+        entries: last.to_vec(),
+        report,
+    };
+    let text = match std::str::from_utf8(content) {
+        Ok(text) => text,
+        Err(error) => {
+            let mut report = Report::default();
+            report.push(not_utf8(file, content, error.valid_up_to(), last));
+            return broken(report);
+        }
+    };
+    let mut syntax = Report::default();
+    let mut values = Vec::new();
+    for document in Document::split(file, text) {
+        match yaml::parse(&document.text) {
+            Ok(value) => values.push((Arc::new(document), value)),
+            Err(error) => syntax.push(syntax_error(&document, error, last)),
+        }
+    }
+    if !syntax.is_empty() {
+        return broken(syntax);
+    }
+    let mut reading = Reading {
+        last,
+        parsed: Parsed::default(),
+        kept: Vec::new(),
+    };
+    for (document, value) in values {
+        // An empty document, as a template leaves behind.
+        if !value.is_null() {
+            let origin = Origin {
+                object: None,
+                document: Some(document),
+                within: Vec::new(),
+            };
+            reading.object(origin, value, None);
+        }
+    }
+    reading.finish()
+}
+
+/// The header of the items of a typed list, such as `ServiceList`: the API server leaves it out.
+struct Inherited {
+    api_version: String,
+    kind: String,
+}
+
+struct Reading<'a> {
+    last: &'a [Entry],
+    parsed: Parsed,
+    /// The objects of `last` that stay.
+    kept: Vec<&'a Entry>,
+}
+
+impl<'a> Reading<'a> {
+    fn object(&mut self, origin: Origin, value: Value, inherited: Option<&Inherited>) {
+        let Value::Object(mut fields) = value else {
+            let message = "a Kubernetes object has to be a mapping";
+            return self.not_an_object(&origin, FieldPath::root(), message);
+        };
+        for (key, inherit) in [
+            ("apiVersion", inherited.map(|header| &header.api_version)),
+            ("kind", inherited.map(|header| &header.kind)),
+        ] {
+            if let Some(inherit) = inherit {
+                fields
+                    .entry(key)
+                    .or_insert_with(|| Value::String(inherit.clone()));
+            }
+        }
+        let (api_version, kind) = match (header(&fields, "apiVersion"), header(&fields, "kind")) {
+            (Ok(api_version), Ok(kind)) => (api_version.to_owned(), kind.to_owned()),
+            (Err((path, message)), _) | (_, Err((path, message))) => {
+                return self.not_an_object(&origin, path, message);
+            }
+        };
+        match Kind::recognise(&api_version, &kind) {
+            Recognised::Known(kind) => self.known(origin, kind, fields),
+            Recognised::OtherVersion(kind, supported) => {
+                self.other_version(origin, kind, &fields, &api_version, supported);
+            }
+            Recognised::Foreign => self.list(origin, fields, &api_version, &kind),
+        }
+    }
+
+    /// Reads the items of a list, if it is one; other foreign objects are nobody's business.
+    fn list(
+        &mut self,
+        origin: Origin,
+        mut fields: Map<String, Value>,
+        api_version: &str,
+        kind: &str,
+    ) {
+        let inherited = match kind.strip_suffix("List") {
+            Some("") if api_version == "v1" => None,
+            Some(item) if Kind::recognise(api_version, item) != Recognised::Foreign => {
+                Some(Inherited {
+                    api_version: api_version.to_owned(),
+                    kind: item.to_owned(),
+                })
+            }
+            _ => return,
+        };
+        match fields.remove("items") {
+            None | Some(Value::Null) => {}
+            Some(Value::Array(items)) => {
+                for (index, item) in items.into_iter().enumerate() {
+                    let mut origin = origin.clone();
+                    origin.within.push(Segment::Key("items".to_owned()));
+                    origin.within.push(Segment::Index(index));
+                    self.object(origin, item, inherited.as_ref());
+                }
+            }
+            Some(_) => {
+                let message = "the `items` of a list have to be a list";
+                self.not_an_object(&origin, FieldPath::of("items"), message);
+            }
+        }
+    }
+
+    fn known(&mut self, mut origin: Origin, kind: Kind, fields: Map<String, Value>) {
+        let Some(name) = self.name(&mut origin, kind, &fields) else {
+            return;
+        };
+        let mut value = Value::Object(fields);
+        let keep: &[&str] = match kind {
+            Kind::PluginConfig => &["spec", "config"],
+            _ => &[],
+        };
+        yaml::without_nulls(&mut value, keep);
+        match Object::decode(kind, &value) {
+            Ok((mut object, unknown)) => {
+                let metadata = object.metadata_mut();
+                metadata.namespace = Some(name.namespace.clone()).filter(|text| !text.is_empty());
+                for field in unknown {
+                    let of_spec =
+                        field.path.segments().first() == Some(&Segment::Key("spec".to_owned()));
+                    if kind.is_fully_known() && of_spec {
+                        let message = format!("nothing reads the field `{}`", field.path);
+                        self.parsed.report.push(
+                            Diagnostic::new(Code::UnknownField, &origin, field.path, message)
+                                .effect("it is ignored")
+                                .help(field.nearest.map_or_else(String::new, |nearest| {
+                                    format!("did you mean `{nearest}`?")
+                                })),
+                        );
+                    }
+                }
+                self.parsed.entries.push(Entry {
+                    kind,
+                    name,
+                    object,
+                    origin,
+                });
+            }
+            Err(wrong) => {
+                let diagnostic =
+                    Diagnostic::new(Code::WrongType, &origin, wrong.path, wrong.message)
+                        .help(wrong.help);
+                self.rejected(diagnostic, kind, &name);
+            }
+        }
+    }
+
+    fn other_version(
+        &mut self,
+        mut origin: Origin,
+        kind: Kind,
+        fields: &Map<String, Value>,
+        api_version: &str,
+        supported: &[&str],
+    ) {
+        let Some(name) = self.name(&mut origin, kind, fields) else {
+            return;
+        };
+        let message = format!("{} of `{api_version}` is not supported", kind.name());
+        let group = api_version.rsplit_once('/').map(|(group, _)| group);
+        let supported: Vec<_> = supported
+            .iter()
+            .map(|version| match group {
+                Some(group) => format!("`{group}/{version}`"),
+                None => format!("`{version}`"),
+            })
+            .collect();
+        let path = FieldPath::of("apiVersion");
+        let diagnostic = Diagnostic::new(Code::UnknownVersion, &origin, path, message)
+            .help(format!("write it as {}", supported.join(" or ")));
+        self.rejected(diagnostic, kind, &name);
+    }
+
+    /// The name of an object, which is also noted in its origin. As with `kubectl`, an object without a namespace
+    /// belongs to `default`.
+    fn name(
+        &mut self,
+        origin: &mut Origin,
+        kind: Kind,
+        fields: &Map<String, Value>,
+    ) -> Option<Namespaced> {
+        let none = Map::new();
+        let metadata = match fields.get("metadata") {
+            None | Some(Value::Null) => &none,
+            Some(Value::Object(metadata)) => metadata,
+            Some(_) => {
+                let message = "`metadata` must be a mapping".to_owned();
+                self.nameless(origin, Code::WrongType, FieldPath::of("metadata"), message);
+                return None;
+            }
+        };
+        let mut part = |key: &str, absent: Option<&str>| {
+            let path = FieldPath::of("metadata").key(key);
+            let text = yaml::text(metadata, key).map(|text| text.unwrap_or_default());
+            match (text, absent) {
+                (Ok(""), Some(absent)) => Some(absent.to_owned()),
+                (Ok(""), None) => {
+                    let message = format!("a {} without a name", kind.name());
+                    self.nameless(origin, Code::NoName, path, message);
+                    None
+                }
+                (Ok(text), _) if is_dns_name(text) => Some(text.to_owned()),
+                _ => {
+                    let message = format!(
+                        "`{path}` must be a text of lower-case letters, digits, `-` and `.`"
+                    );
+                    self.nameless(origin, Code::WrongType, path, message);
+                    None
+                }
+            }
+        };
+        let name = part("name", None)?;
+        let name = if kind.is_cluster_scoped() {
+            Namespaced::cluster(name)
+        } else {
+            Namespaced::new(part("namespace", Some("default"))?, name)
+        };
+        origin.object = Some(ObjectRef {
+            kind: kind.name().to_owned(),
+            name: name.clone(),
+        });
+        Some(name)
+    }
+
+    fn nameless(&mut self, origin: &Origin, code: Code, path: FieldPath, message: String) {
+        self.parsed
+            .report
+            .push(Diagnostic::new(code, origin, path, message).effect(NO_EFFECT));
+    }
+
+    fn not_an_object(&mut self, origin: &Origin, path: FieldPath, message: &str) {
+        self.nameless(origin, Code::NotAnObject, path, message.to_owned());
+    }
+
+    /// Reports an object that cannot be taken, and keeps the one that was there before.
+    fn rejected(&mut self, diagnostic: Diagnostic, kind: Kind, name: &Namespaced) {
+        let last = self.last;
+        let last = last
+            .iter()
+            .find(|entry| entry.kind == kind && entry.name == *name);
+        self.kept.extend(last);
+        let effect = if last.is_some() { STAYS } else { NO_EFFECT };
+        self.parsed.report.push(diagnostic.effect(effect));
+    }
+
+    fn finish(mut self) -> Parsed {
+        for kept in self.kept {
+            let replaced = (self.parsed.entries.iter())
+                .any(|entry| entry.kind == kept.kind && entry.name == kept.name);
+            if !replaced {
+                self.parsed.entries.push(kept.clone());
+            }
+        }
+        self.parsed
+    }
+}
+
+const STAYS: &str = "the last valid version stays in force";
+const NO_EFFECT: &str = "it has no effect until it is fixed";
+
+/// What follows from a file that cannot be read, given what it yielded before.
+pub(super) fn effect_on_file(last: &[Entry]) -> &'static str {
+    if last.is_empty() {
+        "nothing in this file has any effect until it is fixed"
+    } else {
+        "the last valid version of the file stays in force"
+    }
+}
+
+fn header<'a>(
+    fields: &'a Map<String, Value>,
+    key: &str,
+) -> Result<&'a str, (FieldPath, &'static str)> {
+    match yaml::text(fields, key) {
+        Ok(Some(text)) if !text.is_empty() => Ok(text),
+        _ => Err((
+            FieldPath::of(key),
+            "not a Kubernetes object: it needs an `apiVersion` and a `kind`",
+        )),
+    }
+}
+
+/// RFC 1123 subdomain, the rule of Kubernetes for the names of all kinds that are read.
+fn is_dns_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.len() <= 253
+        && text.split('.').all(|label| {
+            label.bytes().all(|byte| inner(byte) || byte == b'-')
+                && label.bytes().next().is_some_and(inner)
+                && label.bytes().last().is_some_and(inner)
+        })
+}
+
+fn syntax_error(document: &Document, error: yaml::SyntaxError, last: &[Entry]) -> Diagnostic {
+    at(document, error.line, error.column, error.message).effect(effect_on_file(last))
+}
+
+fn not_utf8(file: &Path, content: &[u8], valid: usize, last: &[Entry]) -> Diagnostic {
+    let before = String::from_utf8_lossy(content.get(..valid).unwrap_or_default());
+    let line = before.split('\n').count();
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count();
+    let document = Document::new(file, "", 1);
+    at(&document, line, column + 1, "not text in UTF-8".to_owned()).effect(effect_on_file(last))
+}
+
+fn at(document: &Document, line: usize, column: usize, message: String) -> Diagnostic {
+    Diagnostic {
+        code: Code::Syntax,
+        message,
+        effect: String::new(),
+        help: String::new(),
+        object: None,
+        path: FieldPath::root(),
+        place: Some(document.at(line, column)),
+    }
+}
