@@ -9,7 +9,7 @@ const QUIET: Duration = Duration::from_millis(50);
 /// How long a change waits at the most, if it is never quiet.
 const LIMIT: Duration = Duration::from_millis(500);
 
-/// Gathers a burst of changes.
+/// Gathers a burst of changes; one for each burst.
 #[derive(Debug, Default)]
 pub(super) struct Debounce {
     /// The first and the last change of the burst.
@@ -27,11 +27,6 @@ impl Debounce {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.burst
             .map(|(first, last)| (last + QUIET).min(first + LIMIT))
-    }
-
-    /// The burst is dealt with.
-    pub(super) fn clear(&mut self) {
-        self.burst = None;
     }
 }
 
@@ -55,7 +50,7 @@ mod tests {
                 (None, None) => return fired,
                 (Some(deadline), change) if change.is_none_or(|change| deadline <= change) => {
                     tokio::time::sleep_until(deadline).await;
-                    debounce.clear();
+                    debounce = Debounce::default();
                     fired.push((Instant::now() - start).as_millis() as u64);
                 }
                 (_, Some(change)) => {

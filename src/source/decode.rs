@@ -123,24 +123,29 @@ fn explain(value: &Value, path: FieldPath, error: &str) -> WrongField {
             .rsplit_once(", expected ")
             .map_or("something else", |(_, expected)| in_words(expected))
     };
+    let found = get(value, path.segments());
+    wrong_type(path, expected, found)
+}
+
+/// A field of another type than the expected one, which is given in plain words.
+pub(super) fn wrong_type(path: FieldPath, expected: &str, found: Option<&Value>) -> WrongField {
     let subject = if path.segments().is_empty() {
         "the object".to_owned()
     } else {
         format!("`{path}`")
     };
-    let found = get(value, path.segments());
-    let quotes =
-        expected.ends_with("a text") && matches!(found, Some(Value::Bool(_) | Value::Number(_)));
+    let unquoted = matches!(found, Some(Value::Bool(_) | Value::Number(_)));
+    let help = if unquoted && expected.ends_with("a text") {
+        "put the value in quotes"
+    } else {
+        ""
+    };
     WrongField {
         message: format!(
             "{subject} must be {expected}, not {}",
             found.map_or_else(|| "what it is".to_owned(), describe)
         ),
-        help: if quotes {
-            "put the value in quotes".to_owned()
-        } else {
-            String::new()
-        },
+        help: help.to_owned(),
         path,
     }
 }

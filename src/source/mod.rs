@@ -3,7 +3,7 @@
 //! A source yields whole states of the world, never changes: the later stages compare.
 //!
 //! ```text
-//! walk ─► folder ─► parse ─► yaml ─► kind, decode ─► entry ─► Objects, Report
+//! walk ─► folder ─► parse ─► yaml ─► header, decode ─► entry ─► Objects, Report
 //! files    bytes    documents  values                objects
 //! ```
 //!
@@ -13,6 +13,7 @@ mod debounce;
 mod decode;
 mod entry;
 mod folder;
+mod header;
 mod kind;
 mod nearest;
 mod objects;

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use serde_json::Map;
 use serde_json::Value;
 
+use super::decode::WrongField;
+use super::decode::wrong_type;
 use super::entry::Entry;
 use super::entry::Object;
+use super::header;
 use super::kind::Kind;
 use super::kind::Recognised;
 use super::yaml;
@@ -91,8 +94,8 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn object(&mut self, origin: Origin, value: Value, inherited: Option<&Inherited>) {
         let Value::Object(mut fields) = value else {
-            let message = "a Kubernetes object has to be a mapping";
-            return self.not_an_object(&origin, FieldPath::root(), message);
+            let wrong = wrong_type(FieldPath::root(), "a mapping", Some(&value));
+            return self.nameless(&origin, Code::NotAnObject, wrong);
         };
         for (key, inherit) in [
             ("apiVersion", inherited.map(|header| &header.api_version)),
@@ -104,11 +107,9 @@ impl<'a> Reading<'a> {
                     .or_insert_with(|| Value::String(inherit.clone()));
             }
         }
-        let (api_version, kind) = match (header(&fields, "apiVersion"), header(&fields, "kind")) {
-            (Ok(api_version), Ok(kind)) => (api_version.to_owned(), kind.to_owned()),
-            (Err((path, message)), _) | (_, Err((path, message))) => {
-                return self.not_an_object(&origin, path, message);
-            }
+        let (api_version, kind) = match header::type_of(&fields) {
+            Ok((api_version, kind)) => (api_version.to_owned(), kind.to_owned()),
+            Err(bad) => return self.nameless(&origin, bad.code, bad.wrong),
         };
         match Kind::recognise(&api_version, &kind) {
             Recognised::Known(kind) => self.known(origin, kind, fields),
@@ -147,9 +148,9 @@ impl<'a> Reading<'a> {
                     self.object(origin, item, inherited.as_ref());
                 }
             }
-            Some(_) => {
-                let message = "the `items` of a list have to be a list";
-                self.not_an_object(&origin, FieldPath::of("items"), message);
+            Some(other) => {
+                let wrong = wrong_type(FieldPath::of("items"), "a list", Some(&other));
+                self.nameless(&origin, Code::NotAnObject, wrong);
             }
         }
     }
@@ -224,65 +225,35 @@ impl<'a> Reading<'a> {
         self.rejected(diagnostic, kind, &name);
     }
 
-    /// The name of an object, which is also noted in its origin. As with `kubectl`, an object without a namespace
-    /// belongs to `default`.
+    /// The name of an object, which is also noted in its origin.
     fn name(
         &mut self,
         origin: &mut Origin,
         kind: Kind,
         fields: &Map<String, Value>,
     ) -> Option<Namespaced> {
-        let none = Map::new();
-        let metadata = match fields.get("metadata") {
-            None | Some(Value::Null) => &none,
-            Some(Value::Object(metadata)) => metadata,
-            Some(_) => {
-                let message = "`metadata` must be a mapping".to_owned();
-                self.nameless(origin, Code::WrongType, FieldPath::of("metadata"), message);
-                return None;
+        match header::name_of(kind, fields) {
+            Ok(name) => {
+                origin.object = Some(ObjectRef {
+                    kind: kind.name().to_owned(),
+                    name: name.clone(),
+                });
+                Some(name)
             }
-        };
-        let mut part = |key: &str, absent: Option<&str>| {
-            let path = FieldPath::of("metadata").key(key);
-            let text = yaml::text(metadata, key).map(|text| text.unwrap_or_default());
-            match (text, absent) {
-                (Ok(""), Some(absent)) => Some(absent.to_owned()),
-                (Ok(""), None) => {
-                    let message = format!("a {} without a name", kind.name());
-                    self.nameless(origin, Code::NoName, path, message);
-                    None
-                }
-                (Ok(text), _) if is_dns_name(text) => Some(text.to_owned()),
-                _ => {
-                    let message = format!(
-                        "`{path}` must be a text of lower-case letters, digits, `-` and `.`"
-                    );
-                    self.nameless(origin, Code::WrongType, path, message);
-                    None
-                }
+            Err(bad) => {
+                self.nameless(origin, bad.code, bad.wrong);
+                None
             }
-        };
-        let name = part("name", None)?;
-        let name = if kind.is_cluster_scoped() {
-            Namespaced::cluster(name)
-        } else {
-            Namespaced::new(part("namespace", Some("default"))?, name)
-        };
-        origin.object = Some(ObjectRef {
-            kind: kind.name().to_owned(),
-            name: name.clone(),
-        });
-        Some(name)
+        }
     }
 
-    fn nameless(&mut self, origin: &Origin, code: Code, path: FieldPath, message: String) {
-        self.parsed
-            .report
-            .push(Diagnostic::new(code, origin, path, message).effect(NO_EFFECT));
-    }
-
-    fn not_an_object(&mut self, origin: &Origin, path: FieldPath, message: &str) {
-        self.nameless(origin, Code::NotAnObject, path, message.to_owned());
+    /// Reports what has no name by which an earlier version of it could be found.
+    fn nameless(&mut self, origin: &Origin, code: Code, wrong: WrongField) {
+        self.parsed.report.push(
+            Diagnostic::new(code, origin, wrong.path, wrong.message)
+                .effect(NO_EFFECT)
+                .help(wrong.help),
+        );
     }
 
     /// Reports an object that cannot be taken, and keeps the one that was there before.
@@ -318,30 +289,6 @@ pub(super) fn effect_on_file(last: &[Entry]) -> &'static str {
     } else {
         "the last valid version of the file stays in force"
     }
-}
-
-fn header<'a>(
-    fields: &'a Map<String, Value>,
-    key: &str,
-) -> Result<&'a str, (FieldPath, &'static str)> {
-    match yaml::text(fields, key) {
-        Ok(Some(text)) if !text.is_empty() => Ok(text),
-        _ => Err((
-            FieldPath::of(key),
-            "not a Kubernetes object: it needs an `apiVersion` and a `kind`",
-        )),
-    }
-}
-
-/// RFC 1123 subdomain, the rule of Kubernetes for the names of all kinds that are read.
-fn is_dns_name(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    text.len() <= 253
-        && text.split('.').all(|label| {
-            label.bytes().all(|byte| inner(byte) || byte == b'-')
-                && label.bytes().next().is_some_and(inner)
-                && label.bytes().last().is_some_and(inner)
-        })
 }
 
 fn syntax_error(document: &Document, error: yaml::SyntaxError, last: &[Entry]) -> Diagnostic {

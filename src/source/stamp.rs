@@ -44,34 +44,36 @@ fn look(metadata: Option<&Metadata>, hasher: &mut impl Hasher) {
     if let Some(metadata) = metadata {
         metadata.len().hash(hasher);
         metadata.modified().ok().hash(hasher);
-        changed(metadata, hasher);
+        changed(metadata).hash(hasher);
     }
 }
 
-#[cfg(unix)]
+/// Which file it is. File systems give the number of a removed file to the next one, so the time of its creation counts
+/// too, where it is known.
 fn identity(metadata: Option<&Metadata>, hasher: &mut impl Hasher) {
-    use std::os::unix::fs::MetadataExt;
     metadata
-        .map(|metadata| (metadata.dev(), metadata.ino()))
+        .map(|metadata| (number(metadata), metadata.created().ok()))
         .hash(hasher);
+}
+
+#[cfg(unix)]
+fn number(metadata: &Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
 }
 
 /// The time of the last change, which, unlike the time of modification, nobody can set back.
 #[cfg(unix)]
-fn changed(metadata: &Metadata, hasher: &mut impl Hasher) {
+fn changed(metadata: &Metadata) -> (i64, i64) {
     use std::os::unix::fs::MetadataExt;
-    (metadata.ctime(), metadata.ctime_nsec()).hash(hasher);
+    (metadata.ctime(), metadata.ctime_nsec())
 }
 
 #[cfg(not(unix))]
-fn identity(metadata: Option<&Metadata>, hasher: &mut impl Hasher) {
-    metadata
-        .and_then(|metadata| metadata.created().ok())
-        .hash(hasher);
-}
+fn number(_: &Metadata) {}
 
 #[cfg(not(unix))]
-fn changed(_: &Metadata, _: &mut impl Hasher) {}
+fn changed(_: &Metadata) {}
 
 #[cfg(all(test, unix))]
 mod tests {

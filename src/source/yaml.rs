@@ -1,6 +1,5 @@
 //! The text of a document → a JSON value, as `kubectl` reads it.
 
-use serde_json::Map;
 use serde_json::Value;
 
 /// Deeper than any Kubernetes object. Decoding recurses, and this deep it fits into the two megabytes of a thread, even
@@ -80,18 +79,6 @@ pub(super) fn without_nulls(value: &mut Value, keep: &[&str]) {
             }
         }
         _ => {}
-    }
-}
-
-/// The text of a key; `None` if it is absent, and an error if it is something else than text.
-pub(super) fn text<'a>(
-    fields: &'a Map<String, Value>,
-    key: &str,
-) -> Result<Option<&'a str>, &'a Value> {
-    match fields.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(other) => Err(other),
     }
 }
 

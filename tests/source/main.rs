@@ -1,0 +1,10 @@
+//! The file source, on real files.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod any_input;
+mod last_good;
+mod mesh;
+mod places;
+mod read;
+mod watch;
