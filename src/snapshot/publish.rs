@@ -86,3 +86,24 @@ fn next(
         _ => Arc::new(pool.share(&snapshot)),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Pool, Snapshot, next};
+    use crate::model::Group;
+    use crate::translate::translate;
+
+    #[test]
+    fn what_fails_its_check_becomes_no_snapshot() {
+        let before = Arc::new(Snapshot::default());
+        let mut resources = translate(&Group {
+            listen: "127.0.0.1:15001".parse().unwrap(),
+            destinations: Vec::new(),
+        });
+        resources.routes.clear();
+        let faults = next(&resources, Some(&before), &mut Pool::default()).unwrap_err();
+        assert_eq!(faults.len(), 1);
+    }
+}
