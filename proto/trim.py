@@ -21,18 +21,22 @@ envoy.config.cluster.v3.Cluster envoy.config.cluster.v3.Cluster.CustomClusterTyp
 envoy.config.cluster.v3.Cluster.EdsClusterConfig
 envoy.config.common.mutation_rules.v3.HeaderMutation envoy.config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch
 envoy.config.core.v3.Address envoy.config.core.v3.AggregatedConfigSource envoy.config.core.v3.BuildVersion
-envoy.config.core.v3.ConfigSource envoy.config.core.v3.ControlPlane envoy.config.core.v3.HeaderValue
-envoy.config.core.v3.HeaderValueOption envoy.config.core.v3.Http1ProtocolOptions
+envoy.config.core.v3.ConfigSource envoy.config.core.v3.ControlPlane envoy.config.core.v3.DataSource
+envoy.config.core.v3.HeaderValue envoy.config.core.v3.HeaderValueOption envoy.config.core.v3.Http1ProtocolOptions
+envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat
+envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords
 envoy.config.core.v3.Http2ProtocolOptions envoy.config.core.v3.HttpProtocolOptions envoy.config.core.v3.Locality
 envoy.config.core.v3.Node envoy.config.core.v3.RuntimeFractionalPercent envoy.config.core.v3.SocketAddress
 envoy.config.core.v3.TypedExtensionConfig
 envoy.config.endpoint.v3.ClusterLoadAssignment envoy.config.endpoint.v3.ClusterLoadAssignment.Policy
 envoy.config.endpoint.v3.Endpoint envoy.config.endpoint.v3.LbEndpoint envoy.config.endpoint.v3.LocalityLbEndpoints
 envoy.config.listener.v3.Filter envoy.config.listener.v3.FilterChain envoy.config.listener.v3.Listener
-envoy.config.route.v3.HeaderMatcher envoy.config.route.v3.Route envoy.config.route.v3.RouteAction
+envoy.config.route.v3.DirectResponseAction envoy.config.route.v3.HeaderMatcher envoy.config.route.v3.Route
+envoy.config.route.v3.RouteAction
 envoy.config.route.v3.RouteAction.RequestMirrorPolicy envoy.config.route.v3.RouteConfiguration
 envoy.config.route.v3.RouteMatch envoy.config.route.v3.VirtualHost
 envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig
+envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheCircuitBreakers
 envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig
 envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig
 envoy.extensions.filters.http.router.v3.Router
@@ -40,6 +44,7 @@ envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManage
 envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig
 envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter
 envoy.extensions.filters.network.http_connection_manager.v3.Rds
+envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig
@@ -65,6 +70,7 @@ envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.proto
 envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.proto
 envoy/extensions/filters/http/router/v3/router.proto
 envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
+envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto
 envoy/extensions/upstreams/http/v3/http_protocol_options.proto
 envoy/service/discovery/v3/ads.proto envoy/service/runtime/v3/rtds.proto
 """.split()

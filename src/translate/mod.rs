@@ -1,1 +1,65 @@
-//! In the making.
+//! What a group is told, in Envoy's words: pure, infallible, the same messages for the same group.
+//!
+//! Given a group of the model, yields the messages of its sidecars; knows nothing of how they are encoded or sent.
+//!
+//! ```text
+//! listener `outbound` ─► routes `outbound` ─┬─► NS/SVC|PORT ───────────────┬─► endpoints NS/SVC|PORT
+//!   (forward proxy)        (by Host)        ├─► shadow|RULE|NS/SVC|PORT ───┘
+//!                                           └─► passthrough (by DNS)
+//! ```
+//!
+//! Two things are held to throughout. *The caller sees what it would see without a sidecar*: no limit, no timeout and no
+//! header is added on its path. *A shadow is a guest*: what it may use is small, and what could make the caller
+//! wait for it is not copied.
+//!
+//! A protobuf map is encoded in random order by the `envoy-types` messages, and a version is a hash of the encoding: no
+//! map in them holds more than one entry.
+
+mod cluster;
+mod endpoint;
+pub mod hosts;
+mod listener;
+mod mirror;
+pub mod names;
+mod passthrough;
+mod route;
+mod runtime;
+mod unaltered;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
+use envoy_types::pb::envoy::config::listener::v3::Listener;
+use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
+
+use crate::model::Group;
+use crate::proto::envoy::service::runtime::v3::Runtime;
+
+/// The messages of one group; each list is sorted by name, and no name is in it twice.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resources {
+    /// Where requests and copies go.
+    pub clusters: Vec<Cluster>,
+    /// The endpoints of the clusters.
+    pub endpoints: Vec<ClusterLoadAssignment>,
+    /// Where the sidecar listens.
+    pub listeners: Vec<Listener>,
+    /// Which request goes where, and is copied whereto.
+    pub routes: Vec<RouteConfiguration>,
+    /// How many requests are copied.
+    pub runtimes: Vec<Runtime>,
+}
+
+/// The messages of a group.
+pub fn translate(group: &Group) -> Resources {
+    Resources {
+        clusters: cluster::clusters(group),
+        endpoints: endpoint::endpoints(group),
+        listeners: vec![listener::listener(group)],
+        routes: vec![route::routes(group)],
+        runtimes: vec![runtime::runtime(group)],
+    }
+}

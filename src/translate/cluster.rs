@@ -1,0 +1,151 @@
+//! Clusters: an unlimited one per destination port, a small one per mirror.
+
+use std::collections::{BTreeMap, HashMap};
+
+use envoy_types::pb::envoy::config::cluster::v3::circuit_breakers::Thresholds;
+use envoy_types::pb::envoy::config::cluster::v3::cluster::{
+    ClusterDiscoveryType, DiscoveryType, EdsClusterConfig,
+};
+use envoy_types::pb::envoy::config::cluster::v3::{CircuitBreakers, Cluster};
+use envoy_types::pb::envoy::config::core::v3::{
+    Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions as CommonOptions,
+};
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options::explicit_http_config::ProtocolConfig;
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options::{
+    ExplicitHttpConfig, UpstreamProtocolOptions, UseDownstreamHttpConfig,
+};
+use envoy_types::util::pack_any;
+
+use super::names::{ClusterName, ServicePort};
+use super::passthrough;
+use super::unaltered;
+use super::values::{ads, number, seconds};
+use crate::model::Backend;
+use crate::model::Group;
+use crate::model::Mirror;
+use crate::model::Protocol;
+
+/// Copies under way, per mirror and sidecar; what is more is dropped. Small, and more than a healthy shadow needs.
+const COPIES: u32 = 64;
+/// Seconds that a copy may take in all, its body included.
+const COPY_SECONDS: i64 = 5;
+/// Bytes of a copy that wait for a shadow which does not read: twice the largest body that is copied, so that the caller
+/// is never made to wait instead.
+const COPY_BUFFER: u32 = 2 * 1024 * 1024;
+
+/// All clusters of a group, by name.
+pub(super) fn clusters(group: &Group) -> Vec<Cluster> {
+    let mut clusters = BTreeMap::new();
+    let mut add = |cluster: Cluster| {
+        clusters.entry(cluster.name.clone()).or_insert(cluster);
+    };
+    add(passthrough::cluster());
+    for port in group.destinations.iter().flat_map(|each| &each.ports) {
+        add(primary(&port.backend));
+        for mirror in &port.mirrors {
+            add(shadow(mirror));
+        }
+    }
+    clusters.into_values().collect()
+}
+
+/// The cluster of a mirror.
+pub(super) fn shadow_name(mirror: &Mirror) -> String {
+    let name = ClusterName::Shadow {
+        rule: mirror.rule.clone(),
+        target: ServicePort::from(&*mirror.target),
+    };
+    name.to_string()
+}
+
+/// The cluster of the requests to a destination.
+pub(super) fn primary_name(backend: &Backend) -> String {
+    ClusterName::Primary(ServicePort::from(backend)).to_string()
+}
+
+fn primary(backend: &Backend) -> Cluster {
+    by_endpoints(primary_name(backend), backend, unlimited())
+}
+
+fn shadow(mirror: &Mirror) -> Cluster {
+    let protocol = match mirror.target.protocol {
+        Protocol::Http1 => ProtocolConfig::HttpProtocolOptions(Http1ProtocolOptions::default()),
+        Protocol::Http2 => ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default()),
+    };
+    let options = HttpProtocolOptions {
+        common_http_protocol_options: Some(CommonOptions {
+            max_stream_duration: seconds(COPY_SECONDS),
+            ..CommonOptions::default()
+        }),
+        // Explicit: a copy has no downstream connection whose protocol it could follow, and would go out as HTTP/1.
+        upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(
+            ExplicitHttpConfig {
+                protocol_config: Some(protocol),
+            },
+        )),
+        ..HttpProtocolOptions::default()
+    };
+    let limits = Cluster {
+        connect_timeout: seconds(1),
+        per_connection_buffer_limit_bytes: number(COPY_BUFFER),
+        circuit_breakers: breakers(COPIES, 0),
+        typed_extension_protocol_options: http(options),
+        ..Cluster::default()
+    };
+    by_endpoints(shadow_name(mirror), &mirror.target, limits)
+}
+
+/// A cluster that adds no limit of its own, and speaks to the server as the caller speaks to the proxy.
+pub(super) fn unlimited() -> Cluster {
+    let options = HttpProtocolOptions {
+        common_http_protocol_options: Some(unaltered::responses()),
+        upstream_protocol_options: Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(
+            UseDownstreamHttpConfig {
+                http_protocol_options: Some(unaltered::http1()),
+                http2_protocol_options: Some(Http2ProtocolOptions::default()),
+                ..UseDownstreamHttpConfig::default()
+            },
+        )),
+        ..HttpProtocolOptions::default()
+    };
+    Cluster {
+        connect_timeout: seconds(10),
+        circuit_breakers: breakers(u32::MAX, u32::MAX),
+        typed_extension_protocol_options: http(options),
+        ..Cluster::default()
+    }
+}
+
+/// A cluster whose endpoints come by EDS, under a name that all clusters of the backend share.
+fn by_endpoints(name: String, backend: &Backend, limits: Cluster) -> Cluster {
+    Cluster {
+        name,
+        eds_cluster_config: Some(EdsClusterConfig {
+            eds_config: ads(),
+            service_name: ServicePort::from(backend).to_string(),
+        }),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds.into())),
+        ..limits
+    }
+}
+
+fn breakers(limit: u32, retries: u32) -> Option<CircuitBreakers> {
+    Some(CircuitBreakers {
+        thresholds: vec![Thresholds {
+            max_connections: number(limit),
+            max_pending_requests: number(limit),
+            max_requests: number(limit),
+            max_retries: number(retries),
+            ..Thresholds::default()
+        }],
+        ..CircuitBreakers::default()
+    })
+}
+
+fn http(options: HttpProtocolOptions) -> HashMap<String, envoy_types::pb::google::protobuf::Any> {
+    HashMap::from([(
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
+        pack_any(options),
+    )])
+}

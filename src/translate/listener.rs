@@ -1,0 +1,87 @@
+//! The listener: an HTTP forward proxy that leaves requests and responses as they are.
+
+use envoy_types::pb::envoy::config::core::v3::{
+    Http1ProtocolOptions, Http2ProtocolOptions, TrafficDirection,
+};
+use envoy_types::pb::envoy::config::listener::v3::filter::ConfigType as FilterConfig;
+use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener};
+use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::{
+    RouteSpecifier, ServerHeaderTransformation, UpgradeConfig,
+};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType as HttpFilterConfig;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpConnectionManager, HttpFilter, Rds,
+};
+use envoy_types::util::pack_any;
+
+use super::names::{LISTENER, ROUTES};
+use super::passthrough;
+use super::unaltered;
+use super::values::{address, ads, number, seconds};
+use crate::model::Group;
+
+/// The most streams that an HTTP/2 connection can have (RFC 9113, section 5.1.1).
+const STREAMS: u32 = 0x7fff_ffff;
+
+/// The listener of a group.
+pub(super) fn listener(group: &Group) -> Listener {
+    Listener {
+        name: LISTENER.to_owned(),
+        address: address(group.listen),
+        traffic_direction: TrafficDirection::Outbound.into(),
+        filter_chains: vec![FilterChain {
+            filters: vec![Filter {
+                name: "envoy.filters.network.http_connection_manager".to_owned(),
+                config_type: Some(FilterConfig::TypedConfig(pack_any(connection_manager()))),
+            }],
+            ..FilterChain::default()
+        }],
+        ..Listener::default()
+    }
+}
+
+fn connection_manager() -> HttpConnectionManager {
+    HttpConnectionManager {
+        stat_prefix: LISTENER.to_owned(),
+        route_specifier: Some(RouteSpecifier::Rds(Rds {
+            config_source: ads(),
+            route_config_name: ROUTES.to_owned(),
+        })),
+        http_filters: vec![passthrough::filter(), router()],
+        upgrade_configs: vec![UpgradeConfig {
+            upgrade_type: "websocket".to_owned(),
+            ..UpgradeConfig::default()
+        }],
+        server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
+        common_http_protocol_options: Some(unaltered::requests()),
+        http_protocol_options: Some(Http1ProtocolOptions {
+            accept_http_10: true,
+            ..unaltered::http1()
+        }),
+        http2_protocol_options: Some(Http2ProtocolOptions {
+            max_concurrent_streams: number(STREAMS),
+            ..Http2ProtocolOptions::default()
+        }),
+        max_request_headers_kb: number(unaltered::HEADERS_KIB),
+        // `Expect: 100-continue` is the server's to answer; so are other interim responses, such as 103.
+        proxy_100_continue: true,
+        stream_idle_timeout: seconds(0),
+        skip_xff_append: true,
+        // The pairing of a request with its copies: the caller's own if it sends one.
+        preserve_external_request_id: true,
+        ..HttpConnectionManager::default()
+    }
+}
+
+fn router() -> HttpFilter {
+    HttpFilter {
+        name: "envoy.filters.http.router".to_owned(),
+        config_type: Some(HttpFilterConfig::TypedConfig(pack_any(Router {
+            // No `x-envoy-upstream-service-time` for the caller.
+            suppress_envoy_headers: true,
+            ..Router::default()
+        }))),
+        ..HttpFilter::default()
+    }
+}

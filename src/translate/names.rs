@@ -1,0 +1,225 @@
+//! Every name that is sent, and its inverse.
+//!
+//! The parts are names of Kubernetes objects, which hold no `/` and no `|`; a namespace holds no dot either.
+
+use std::fmt;
+use std::num::NonZeroU16;
+use std::str::FromStr;
+
+use crate::model::Backend;
+use crate::name::Namespaced;
+
+/// The listener.
+pub const LISTENER: &str = "outbound";
+/// The route configuration.
+pub const ROUTES: &str = "outbound";
+/// The runtime layer.
+pub const RUNTIME: &str = "mirrorplane";
+/// The cluster, and the DNS cache, of requests to hosts that no rule names.
+pub const PASSTHROUGH: &str = "passthrough";
+/// The header that tells a copy from a request; its value is the `namespace/name` of the rule.
+pub const MIRROR_HEADER: &str = "x-mirror-shadow";
+
+const SHADOW: &str = "shadow";
+const SHARE: &str = "mirrorplane.share.";
+
+/// The text is not a name that is sent here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a name of ours")]
+pub struct NotOurs(String);
+
+/// A port of a Service: `NAMESPACE/SERVICE|PORT`. It names the endpoints, and the cluster of the requests themselves.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServicePort {
+    /// The Service.
+    pub service: Namespaced,
+    /// Its port.
+    pub port: NonZeroU16,
+}
+
+impl From<&Backend> for ServicePort {
+    fn from(backend: &Backend) -> Self {
+        Self {
+            service: backend.service.clone(),
+            port: backend.port,
+        }
+    }
+}
+
+impl fmt::Display for ServicePort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}|{}", self.service, self.port)
+    }
+}
+
+impl FromStr for ServicePort {
+    type Err = NotOurs;
+
+    fn from_str(text: &str) -> Result<Self, NotOurs> {
+        let parse = || {
+            let (service, port) = text.split_once('|')?;
+            Some(Self {
+                service: service.parse().ok()?,
+                port: port.parse().ok()?,
+            })
+        };
+        parse().ok_or_else(|| NotOurs(text.to_owned()))
+    }
+}
+
+/// The name of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClusterName {
+    /// Requests to a destination.
+    Primary(ServicePort),
+    /// Copies: `shadow|RULE|TARGET`. Each rule has clusters of its own, so that its copies have limits of their own.
+    Shadow {
+        /// The rule that asks for the copies.
+        rule: Namespaced,
+        /// Where they go.
+        target: ServicePort,
+    },
+    /// Requests to hosts that no rule names.
+    Passthrough,
+}
+
+impl fmt::Display for ClusterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Primary(destination) => write!(f, "{destination}"),
+            Self::Shadow { rule, target } => write!(f, "{SHADOW}|{rule}|{target}"),
+            Self::Passthrough => f.write_str(PASSTHROUGH),
+        }
+    }
+}
+
+impl FromStr for ClusterName {
+    type Err = NotOurs;
+
+    fn from_str(text: &str) -> Result<Self, NotOurs> {
+        match text.split_once('|') {
+            None if text == PASSTHROUGH => Ok(Self::Passthrough),
+            Some((SHADOW, rest)) => {
+                let (rule, target) = rest
+                    .split_once('|')
+                    .ok_or_else(|| NotOurs(text.to_owned()))?;
+                Ok(Self::Shadow {
+                    rule: rule.parse().map_err(|_| NotOurs(text.to_owned()))?,
+                    target: target.parse().map_err(|_| NotOurs(text.to_owned()))?,
+                })
+            }
+            _ => text.parse().map(Self::Primary),
+        }
+    }
+}
+
+/// The runtime key of a rule's share: `mirrorplane.share.NAMESPACE.NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShareKey(pub Namespaced);
+
+impl fmt::Display for ShareKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{SHARE}{}.{}", self.0.namespace, self.0.name)
+    }
+}
+
+impl FromStr for ShareKey {
+    type Err = NotOurs;
+
+    fn from_str(text: &str) -> Result<Self, NotOurs> {
+        text.strip_prefix(SHARE)
+            .and_then(|rest| rest.split_once('.'))
+            .filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty())
+            .map(|(namespace, name)| Self(Namespaced::new(namespace, name)))
+            .ok_or_else(|| NotOurs(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{ClusterName, Namespaced, ServicePort, ShareKey};
+
+    #[test]
+    fn names_read_as_documented() {
+        let target = ServicePort {
+            service: Namespaced::new("pipy", "ok-v2"),
+            port: 8080.try_into().unwrap(),
+        };
+        let rule = Namespaced::new("curl", "mirror.config");
+        for (name, text) in [
+            (ClusterName::Primary(target.clone()), "pipy/ok-v2|8080"),
+            (
+                ClusterName::Shadow {
+                    rule: rule.clone(),
+                    target,
+                },
+                "shadow|curl/mirror.config|pipy/ok-v2|8080",
+            ),
+            (ClusterName::Passthrough, "passthrough"),
+        ] {
+            assert_eq!(name.to_string(), text);
+        }
+        assert_eq!(
+            ShareKey(rule).to_string(),
+            "mirrorplane.share.curl.mirror.config"
+        );
+    }
+
+    #[test]
+    fn foreign_names_are_refused() {
+        for text in [
+            "",
+            "pipy",
+            "shadow",
+            "shadow|a/b",
+            "a/b|0",
+            "a/b|x",
+            "a|80",
+            "a/b|80|81",
+            "shadow|a/b|c|80",
+            "shadow|a/b|c/d|80|81",
+        ] {
+            assert!(text.parse::<ClusterName>().is_err(), "{text}");
+        }
+        for text in [
+            "",
+            "mirrorplane.share.",
+            "mirrorplane.share.a",
+            "mirrorplane.share..b",
+            "x.a.b",
+        ] {
+            assert!(text.parse::<ShareKey>().is_err(), "{text}");
+        }
+    }
+
+    fn service_port() -> impl Strategy<Value = ServicePort> {
+        (namespaced("[a-z]([-a-z0-9]{0,8}[a-z0-9])?"), 1..=u16::MAX).prop_map(|(service, port)| {
+            ServicePort {
+                service,
+                port: port.try_into().unwrap(),
+            }
+        })
+    }
+
+    fn namespaced(name: &'static str) -> impl Strategy<Value = Namespaced> {
+        ("[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?", name).prop_map(|(ns, name)| Namespaced::new(ns, name))
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_has_an_inverse(
+            target in service_port(),
+            rule in namespaced("[a-z0-9]([-.a-z0-9]{0,8}[a-z0-9])?"),
+        ) {
+            let primary = ClusterName::Primary(target.clone());
+            prop_assert_eq!(primary.to_string().parse(), Ok(primary));
+            prop_assert_eq!(target.to_string().parse(), Ok(target.clone()));
+            let shadow = ClusterName::Shadow { rule: rule.clone(), target };
+            prop_assert_eq!(shadow.to_string().parse(), Ok(shadow));
+            let key = ShareKey(rule);
+            prop_assert_eq!(key.to_string().parse(), Ok(key));
+        }
+    }
+}

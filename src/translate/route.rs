@@ -1,0 +1,127 @@
+//! Which request goes where: by its Host.
+
+use std::collections::HashSet;
+use std::num::NonZeroU16;
+
+use envoy_types::pb::envoy::config::core::v3::DataSource;
+use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::route_action::{
+    ClusterSpecifier, RequestMirrorPolicy,
+};
+use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
+use envoy_types::pb::envoy::config::route::v3::{
+    DirectResponseAction, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
+};
+
+use super::cluster;
+use super::hosts;
+use super::hosts::HostForm;
+use super::mirror;
+use super::mirror::Verdict;
+use super::names::ROUTES;
+use super::passthrough;
+use super::values::seconds;
+use crate::model::DestinationPort;
+use crate::model::Group;
+
+/// The route configuration of a group: the proxy itself, each form of each destination, all the rest.
+pub(super) fn routes(group: &Group) -> RouteConfiguration {
+    let mut virtual_hosts = Vec::new();
+    // A domain that is claimed twice makes Envoy refuse the whole configuration: the first claim counts.
+    let mut claimed: HashSet<String> = HashSet::from(["*".to_owned()]);
+    if let Some(port) = NonZeroU16::new(group.listen.port()) {
+        let own = hosts::own(group.listen.ip(), port);
+        claimed.extend(own.iter().cloned());
+        virtual_hosts.push(itself(own));
+    }
+    for destination in &group.destinations {
+        for port in &destination.ports {
+            for form in hosts::forms(destination, port) {
+                if claimed.insert(form.host.clone()) {
+                    virtual_hosts.push(virtual_host(port, form));
+                }
+            }
+        }
+    }
+    virtual_hosts.push(passthrough::virtual_host());
+    RouteConfiguration {
+        name: ROUTES.to_owned(),
+        virtual_hosts,
+        ..RouteConfiguration::default()
+    }
+}
+
+/// A request that names the proxy would come back to it for ever.
+fn itself(domains: Vec<String>) -> VirtualHost {
+    VirtualHost {
+        name: "loop".to_owned(),
+        domains,
+        routes: vec![Route {
+            r#match: Some(any_request()),
+            action: Some(Action::DirectResponse(DirectResponseAction {
+                status: 508,
+                body: Some(DataSource {
+                    specifier: Some(Specifier::InlineString(
+                        "the request names the sidecar itself as its destination\n".to_owned(),
+                    )),
+                    ..DataSource::default()
+                }),
+                ..DirectResponseAction::default()
+            })),
+            ..Route::default()
+        }],
+        ..VirtualHost::default()
+    }
+}
+
+fn virtual_host(port: &DestinationPort, form: HostForm) -> VirtualHost {
+    let primary = cluster::primary_name(&port.backend);
+    let route = |matching, policies| Route {
+        r#match: Some(matching),
+        action: Some(to_cluster(&primary, policies)),
+        ..Route::default()
+    };
+    let routes = if port.mirrors.is_empty() {
+        vec![route(any_request(), Vec::new())]
+    } else {
+        let policies = mirror::policies(&port.mirrors, &form);
+        mirror::cases()
+            .into_iter()
+            .map(|(case, verdict)| {
+                let matching = RouteMatch {
+                    headers: case.into_iter().collect(),
+                    ..any_request()
+                };
+                match verdict {
+                    Verdict::Copy => route(matching, policies.clone()),
+                    Verdict::Spare => route(matching, Vec::new()),
+                }
+            })
+            .collect()
+    };
+    VirtualHost {
+        name: form.host.clone(),
+        domains: vec![form.host],
+        routes,
+        ..VirtualHost::default()
+    }
+}
+
+/// Matches every path.
+pub(super) fn any_request() -> RouteMatch {
+    RouteMatch {
+        path_specifier: Some(PathSpecifier::Prefix("/".to_owned())),
+        ..RouteMatch::default()
+    }
+}
+
+/// To a cluster, for as long as it takes.
+pub(super) fn to_cluster(cluster: &str, copies: Vec<RequestMirrorPolicy>) -> Action {
+    Action::Route(RouteAction {
+        timeout: seconds(0),
+        request_mirror_policies: copies,
+        cluster_specifier: Some(ClusterSpecifier::Cluster(cluster.to_owned())),
+        ..RouteAction::default()
+    })
+}

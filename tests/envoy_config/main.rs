@@ -1,0 +1,105 @@
+//! A real Envoy accepts what is translated and what a sidecar is started with.
+//!
+//! The resources of a group are turned into a configuration file: what would come by RDS, EDS and RTDS is put where it
+//! is asked for. `MIRRORPLANE_ENVOY` is the path of an Envoy binary.
+
+mod envoy;
+mod models;
+
+use mirrorplane::model::Group;
+use mirrorplane::sidecar::{Bootstrap, Delivery};
+use mirrorplane::snapshot::{check, encode, to_json};
+use mirrorplane::translate::translate;
+use serde_json::{Value, json};
+
+#[test]
+fn envoy_accepts_every_translation() {
+    let Some(envoy) = envoy::binary() else { return };
+    for (name, group) in models::all() {
+        let config = static_config(&group);
+        if let Err(said) = envoy::validate(&envoy, &config) {
+            panic!("{name}: {said}\n{config:#}");
+        }
+    }
+}
+
+#[test]
+fn envoy_accepts_every_bootstrap() {
+    let Some(envoy) = envoy::binary() else { return };
+    for control_plane in [
+        "127.0.0.1:18000",
+        "[::1]:18000",
+        "localhost:18000",
+        "mirrorplane.mesh.svc:18000",
+    ] {
+        for delivery in [Delivery::Delta, Delivery::StateOfTheWorld] {
+            for admin in [None, Some("127.0.0.1:0".parse().unwrap())] {
+                let bootstrap = Bootstrap {
+                    node_id: "curl/curl".to_owned(),
+                    node_cluster: "curl".to_owned(),
+                    control_plane: control_plane.parse().unwrap(),
+                    delivery,
+                    admin,
+                };
+                if let Err(said) = envoy::validate(&envoy, &bootstrap.to_json()) {
+                    panic!("{control_plane} {delivery:?} {admin:?}: {said}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_broken_configuration_is_refused() {
+    let Some(envoy) = envoy::binary() else { return };
+    let (_, group) = models::all().remove(1);
+    let mut config = static_config(&group);
+    config["static_resources"]["clusters"][0]["no_such_field"] = json!(1);
+    assert!(envoy::validate(&envoy, &config).is_err());
+}
+
+/// The translation of a group as a configuration that needs no control plane.
+fn static_config(group: &Group) -> Value {
+    let resources = translate(group);
+    assert_eq!(check(&resources), Ok(()));
+    let mut lists = to_json(&encode(&resources)).unwrap();
+    let mut take = |key: &str| -> Vec<Value> { lists[key].as_array_mut().unwrap().split_off(0) };
+    let (mut clusters, endpoints, mut listeners, routes, runtime) = (
+        take("clusters"),
+        take("endpoints"),
+        take("listeners"),
+        take("routes"),
+        take("runtime"),
+    );
+
+    for cluster in &mut clusters {
+        let Some(eds) = cluster
+            .as_object_mut()
+            .unwrap()
+            .remove("eds_cluster_config")
+        else {
+            continue;
+        };
+        let named = |list: &&Value| list["cluster_name"] == eds["service_name"];
+        cluster["type"] = json!("STATIC");
+        cluster["load_assignment"] = endpoints.iter().find(named).unwrap().clone();
+    }
+    for listener in &mut listeners {
+        let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+        let rds = manager.as_object_mut().unwrap().remove("rds").unwrap();
+        let named = |list: &&Value| list["name"] == rds["route_config_name"];
+        let mut routes = routes.iter().find(named).unwrap().clone();
+        // Not the default of routes that come by RDS: it makes Envoy look for every cluster that is named.
+        routes["validate_clusters"] = json!(true);
+        manager["route_config"] = routes;
+    }
+    let layers: Vec<Value> = runtime
+        .iter()
+        .map(|each| json!({ "name": each["name"], "static_layer": each["layer"] }))
+        .collect();
+    json!({
+        "node": { "id": "curl/curl", "cluster": "curl" },
+        "layered_runtime": { "layers": layers },
+        "static_resources": { "clusters": clusters, "listeners": listeners },
+    })
+}
