@@ -1,1 +1,201 @@
-//! In the making.
+//! Objects in, model out: who is mirrored where, and everything there is to say about it.
+//!
+//! Total: whatever the objects are, there is a [`Model`]; a bad object rejects itself only, and is reported. The passes:
+//!
+//! ```text
+//! mesh config ──────────────────────────────┐
+//! plugins ─► chains ─► nodes ─► reach ──────┼─► groups ─► Model
+//!        └─► rules ─► services ─► claims ───┘
+//! ```
+//!
+//! Switching a mirror off, in whatever way, changes only the mirror. A destination that a rule names is handled by the
+//! sidecar even while nothing is mirrored from it, so that the requests themselves take the same way before and after.
+
+mod claims;
+mod endpoints;
+mod groups;
+mod nodes;
+mod protocol;
+mod reach;
+mod services;
+mod targets;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::api::mesh_config::MeshConfig;
+use crate::diag::{Code, Diagnostic, FieldPath, Report};
+use crate::dialect::{
+    MirrorChain, MirrorRule, MirrorSpec, NOTHING_MIRRORED, Plugins, mesh_config_in_force,
+};
+use crate::model::Model;
+use crate::name::Namespaced;
+use crate::source::{Objects, Sourced};
+
+/// What the operator decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where sidecars listen for their applications' requests, unless an annotation says otherwise.
+    pub listen: SocketAddr,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 15001)),
+        }
+    }
+}
+
+/// The last valid configuration of each PluginConfig that still exists: it stays in force while an edit makes no sense.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept(BTreeMap<Namespaced, MirrorSpec>);
+
+/// What the objects come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// What is to be served.
+    pub model: Model,
+    /// What is to be said, in the order of kind, object and field.
+    pub report: Report,
+    /// What to pass the next time.
+    pub kept: Kept,
+}
+
+/// Resolves all references and conflicts among `objects`. `kept` is what the previous call yielded, or empty.
+pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved {
+    let mut report = Report::default();
+    let mesh_config = mesh_config_in_force(&objects.mesh_configs, &mut report);
+    let plugins = Plugins::read(&objects.plugins, &mut report);
+    let chains: Vec<_> = objects
+        .plugin_chains
+        .values()
+        .filter_map(|chain| MirrorChain::read(chain, &plugins, &mut report))
+        .collect();
+    let rules: Vec<_> = objects
+        .plugin_configs
+        .iter()
+        .filter_map(|(name, config)| {
+            MirrorRule::read(name, config, &plugins, kept.0.get(name), &mut report)
+        })
+        .collect();
+    report_unused(&rules, &chains, &plugins, &mut report);
+
+    let services = services::Services::read(objects, &named_services(&rules), &mut report);
+    let mut claims = claims::settle(&rules, &services, &mut report);
+    let is_on =
+        mesh_config.is_some_and(|config| config.object.spec.feature_flags.enable_plugin_policy);
+    if !is_on {
+        report_policy_off(mesh_config, &rules, &plugins, &mut report);
+        for claim in claims.values_mut().flat_map(BTreeMap::values_mut) {
+            claim.mirror = None;
+        }
+    }
+
+    let nodes = nodes::read(objects, settings.listen, &mut report);
+    let plugins_by_node = reach::plugins_by_node(&nodes, &chains, objects, &mut report);
+    let offers = groups::Offers {
+        plugins: &plugins,
+        claims: &claims,
+        services: &services,
+    };
+    Resolved {
+        model: offers.model(&nodes, &plugins_by_node, settings.listen),
+        report: in_order(&report),
+        kept: keep(objects, &rules, kept),
+    }
+}
+
+/// The Services that are destinations or targets.
+fn named_services<'a>(rules: &'a [MirrorRule<'_>]) -> BTreeSet<&'a Namespaced> {
+    let targets = rules
+        .iter()
+        .filter_map(|rule| rule.spec.as_ref())
+        .map(|spec| &spec.target);
+    let destinations = rules.iter().flat_map(|rule| &rule.destinations);
+    targets
+        .chain(destinations.map(|destination| &destination.service))
+        .collect()
+}
+
+fn report_unused(
+    rules: &[MirrorRule<'_>],
+    chains: &[MirrorChain<'_>],
+    plugins: &Plugins<'_>,
+    report: &mut Report,
+) {
+    let chained: BTreeSet<_> = chains.iter().flat_map(|chain| &chain.plugins).collect();
+    for rule in rules {
+        if plugins.role(rule.plugin).is_some() && !chained.contains(&rule.plugin) {
+            let message = format!(
+                "the plugin `{}` is in no `outbound-http` chain",
+                rule.plugin
+            );
+            report.push(
+                Diagnostic::new(
+                    Code::PluginUnused,
+                    rule.origin,
+                    FieldPath::of("spec.plugin"),
+                    message,
+                )
+                .effect(NOTHING_MIRRORED)
+                .help("add a PluginChain with the plugin, and selectors for the callers"),
+            );
+        }
+    }
+}
+
+/// Says once that everything is off; that there is no MeshConfig has been said already.
+fn report_policy_off(
+    mesh_config: Option<&Sourced<MeshConfig>>,
+    rules: &[MirrorRule<'_>],
+    plugins: &Plugins<'_>,
+    report: &mut Report,
+) {
+    let has_mirrors = rules.iter().any(|rule| plugins.role(rule.plugin).is_some());
+    if let (Some(config), true) = (mesh_config, has_mirrors) {
+        report.push(
+            Diagnostic::new(
+                Code::PluginPolicyOff,
+                &config.origin,
+                FieldPath::of("spec.featureFlags.enablePluginPolicy"),
+                "plugins are switched off in the MeshConfig",
+            )
+            .effect(
+                "nothing is mirrored, whatever PluginConfigs say; primary traffic is not affected",
+            )
+            .help("set `spec.featureFlags.enablePluginPolicy: true`"),
+        );
+    }
+}
+
+/// What each PluginConfig says now, or else what it last said that made sense.
+fn keep(objects: &Objects, rules: &[MirrorRule<'_>], kept: &Kept) -> Kept {
+    let existing = kept
+        .0
+        .iter()
+        .filter(|(name, _)| objects.plugin_configs.contains_key(name));
+    let mut next: BTreeMap<_, _> = existing
+        .map(|(name, spec)| (name.clone(), spec.clone()))
+        .collect();
+    for rule in rules.iter().filter(|rule| rule.is_current) {
+        next.extend(rule.spec.clone().map(|spec| (rule.name.clone(), spec)));
+    }
+    Kept(next)
+}
+
+/// By kind, object and field, whichever pass reported it.
+fn in_order(report: &Report) -> Report {
+    let mut diagnostics: Vec<_> = report.iter().collect();
+    diagnostics.sort_by(|a, b| {
+        let key = |diagnostic: &'_ Diagnostic| (diagnostic.code, diagnostic.message.clone());
+        (&a.object, &a.path)
+            .cmp(&(&b.object, &b.path))
+            .then_with(|| key(a).cmp(&key(b)))
+    });
+    let mut ordered = Report::default();
+    for diagnostic in diagnostics {
+        ordered.push(diagnostic.clone());
+    }
+    ordered
+}

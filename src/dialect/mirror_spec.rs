@@ -1,0 +1,186 @@
+//! `spec.config` of a mirror plugin's PluginConfig.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::decode::Reader;
+use super::fraction;
+use super::port_ref::PortRef;
+use crate::api::core::IntOrString;
+use crate::diag::{Code, FieldPath, Origin, Report};
+use crate::model::Fraction;
+use crate::name::Namespaced;
+
+/// Where requests are mirrored to, and how many: a valid `spec.config`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirrorSpec {
+    /// The Service that gets the copies; it need not exist.
+    pub target: Namespaced,
+    /// Which of its ports.
+    pub port: PortRef,
+    /// The share of requests.
+    pub fraction: Fraction,
+}
+
+/// Reads `spec.config`, reporting everything that is wrong with it; `None`, with `if_invalid` as the effect of each
+/// error, if anything is.
+pub(crate) fn read(
+    config: &Value,
+    origin: &Origin,
+    if_invalid: &str,
+    report: &mut Report,
+) -> Option<MirrorSpec> {
+    let mut reader = Reader {
+        origin,
+        if_invalid,
+        report,
+        is_sound: true,
+        wrong: BTreeSet::new(),
+    };
+    let config = reader.decode(config)?;
+    let namespace = text("namespace", config.namespace, &mut reader);
+    let service = text("service", config.service, &mut reader);
+    let port = port(&config.port, &mut reader);
+    let share = config.percentage.and_then(|percentage| percentage.value);
+    let fraction = fraction(share.as_ref(), &mut reader);
+    if !reader.is_sound {
+        return None;
+    }
+    Some(MirrorSpec {
+        target: Namespaced::new(namespace?, service?),
+        port: port?,
+        fraction: fraction?,
+    })
+}
+
+fn text(key: &str, text: String, reader: &mut Reader<'_>) -> Option<String> {
+    if text.is_empty() {
+        let help = "name the Service that gets the copies".to_owned();
+        let path = FieldPath::root().key(key);
+        reader.error(
+            Code::BadConfigValue,
+            path,
+            format!("`{key}` is empty"),
+            help,
+        );
+        return None;
+    }
+    Some(text)
+}
+
+fn port(port: &IntOrString, reader: &mut Reader<'_>) -> Option<PortRef> {
+    if reader.wrong.contains("port") {
+        return None;
+    }
+    let named = PortRef::read(port);
+    if named.is_none() {
+        let given = match port {
+            IntOrString::Int(number) => number.to_string(),
+            IntOrString::String(text) => format!("{text:?}"),
+        };
+        reader.error(
+            Code::BadConfigValue,
+            FieldPath::root().key("port"),
+            format!("{given} is not a port"),
+            "give the number of a port, 1 to 65535, or its name".to_owned(),
+        );
+    }
+    named
+}
+
+fn fraction(share: Option<&Value>, reader: &mut Reader<'_>) -> Option<Fraction> {
+    if reader.wrong.contains("percentage") {
+        return None;
+    }
+    fraction::read(share, reader.origin, reader.if_invalid, reader.report)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::{MirrorSpec, read};
+    use crate::diag::Report;
+    use crate::dialect::fixture::{found, nowhere};
+
+    fn config(config: &Value) -> (Option<MirrorSpec>, Vec<String>, Report) {
+        let mut report = Report::default();
+        let spec = read(config, &nowhere(), "otherwise", &mut report);
+        (spec, found(&report), report)
+    }
+
+    #[test]
+    fn a_port_that_means_nothing_is_reported_once() {
+        for port in [
+            json!(0),
+            json!(65536),
+            json!(u64::MAX),
+            json!(80.5),
+            json!(true),
+            json!({}),
+            json!("0"),
+        ] {
+            let whole =
+                json!({"namespace": "n", "service": "s", "port": port, "percentage": {"value": 1}});
+            let (spec, found, _) = config(&whole);
+            assert_eq!(
+                (spec, found),
+                (None, vec!["BadConfigValue spec.config.port".to_owned()])
+            );
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_reported_at_once() {
+        let (spec, found, report) = config(&json!({
+            "namespace": 7,
+            "port": [1],
+            "percent": 1,
+            "percentage": {"value": "50%", "unit": "percent"},
+        }));
+        assert_eq!(spec, None);
+        assert_eq!(
+            found,
+            [
+                "ConfigKeyMissing spec.config.service",
+                "BadConfigValue spec.config.namespace",
+                "BadConfigValue spec.config.port",
+                "UnknownConfigKey spec.config.percent",
+                "UnknownConfigKey spec.config.percentage.unit",
+                "BadFraction spec.config.percentage.value",
+            ]
+        );
+        let unknown = report.iter().nth(3).unwrap();
+        assert_eq!(unknown.help, "did you mean `percentage`?");
+        assert!(
+            report
+                .iter()
+                .all(|diagnostic| diagnostic.effect == "otherwise")
+        );
+    }
+
+    #[test]
+    fn what_is_no_mapping_is_a_mistake() {
+        for (whole, found) in [
+            (json!("mirror"), "BadConfigValue spec.config"),
+            (json!([]), "BadConfigValue spec.config"),
+            (
+                json!({"namespace": "n", "service": "s", "port": 1, "percentage": 0.5}),
+                "BadConfigValue spec.config.percentage",
+            ),
+            (
+                json!({"namespace": "n", "service": "s", "port": 1, "percentage": [0.5]}),
+                "BadConfigValue spec.config.percentage",
+            ),
+            (
+                json!({"namespace": "", "service": "s", "port": 1, "percentage": {"value": 0}}),
+                "BadConfigValue spec.config.namespace",
+            ),
+        ] {
+            let (spec, all, _) = config(&whole);
+            assert_eq!((spec, all), (None, vec![found.to_owned()]));
+        }
+    }
+}

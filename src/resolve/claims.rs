@@ -1,0 +1,213 @@
+//! Who mirrors which destination. A plugin mirrors a destination once: one rule holds it, the others are told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::services::{Services, UsedService};
+use super::targets;
+use crate::diag::{Code, Diagnostic, Report};
+use crate::dialect::{MirrorRule, RuleDestination};
+use crate::model::{Backend, Fraction, Mirror};
+use crate::name::Namespaced;
+
+/// What the rules of one plugin come to, by destination.
+pub(super) type PluginClaims<'a> = BTreeMap<&'a Namespaced, Claim<'a>>;
+
+/// A destination that is held by a rule.
+pub(super) struct Claim<'a> {
+    /// The rule.
+    pub(super) rule: &'a Namespaced,
+    /// What is mirrored, if anything can be.
+    pub(super) mirror: Option<Mirror>,
+    is_sound: bool,
+}
+
+/// Settles all claims, by plugin. The senior rule wins; one that makes no sense claims nothing, but keeps its
+/// destination on the sidecars, so that mending it is a change of the mirror alone.
+pub(super) fn settle<'a>(
+    rules: &'a [MirrorRule<'a>],
+    services: &Services<'_>,
+    report: &mut Report,
+) -> BTreeMap<&'a str, PluginClaims<'a>> {
+    let mut by_seniority: Vec<_> = rules.iter().collect();
+    by_seniority.sort_by_key(|rule| rule.seniority);
+    let mut claims: BTreeMap<&str, PluginClaims<'_>> = BTreeMap::new();
+    for rule in by_seniority {
+        let target = targets::find(rule, services, report);
+        let held = claims.entry(rule.plugin).or_default();
+        for destination in &rule.destinations {
+            let Some(service) = usable(rule, destination, services, report) else {
+                continue;
+            };
+            let holder = held.get(&destination.service);
+            match holder.filter(|holder| holder.is_sound || rule.spec.is_none()) {
+                Some(holder) if rule.spec.is_some() => {
+                    report.push(conflict(rule, destination, holder.rule));
+                }
+                Some(_) => {}
+                None => {
+                    let mirror = mirror(rule, destination, service, target.as_ref(), report);
+                    about_ports(rule, destination, service, report);
+                    let claim = Claim {
+                        rule: rule.name,
+                        mirror,
+                        is_sound: rule.spec.is_some(),
+                    };
+                    held.insert(&destination.service, claim);
+                }
+            }
+        }
+    }
+    claims
+}
+
+/// The destination's Service; `None`, with the reason reported, if there is none to mirror the requests of.
+fn usable<'s, 'a>(
+    rule: &MirrorRule<'_>,
+    destination: &RuleDestination,
+    services: &'s Services<'a>,
+    report: &mut Report,
+) -> Option<&'s UsedService<'a>> {
+    let name = &destination.service;
+    let not_mirrored = "requests to it are not mirrored; primary traffic is not affected";
+    let Some(service) = services.get(name) else {
+        let help = match services.meant_by(name) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "add the Service, or take it out of the destinations".to_owned(),
+        };
+        let message = format!("the destination `{name}` does not exist");
+        report.push(
+            Diagnostic::new(
+                Code::DestinationMissing,
+                rule.origin,
+                destination.path().key("name"),
+                message,
+            )
+            .effect(not_mirrored)
+            .help(help),
+        );
+        return None;
+    };
+    if service.default_port().is_some() {
+        return Some(service);
+    }
+    let reasons = service.ports.iter().filter_map(|port| {
+        let reason = port.backend.as_ref().err()?;
+        Some(format!("{port}: {reason}"))
+    });
+    let reasons = match reasons.collect::<Vec<_>>().join("; ") {
+        none if none.is_empty() => "it has no ports".to_owned(),
+        reasons => reasons,
+    };
+    let message = format!("the destination `{name}` has no HTTP port ({reasons})");
+    report.push(
+        Diagnostic::new(
+            Code::DestinationNotHttp,
+            rule.origin,
+            destination.path(),
+            message,
+        )
+        .effect(not_mirrored)
+        .help("only HTTP can be mirrored; if it is HTTP, say `appProtocol: http` in the Service"),
+    );
+    None
+}
+
+fn conflict(
+    rule: &MirrorRule<'_>,
+    destination: &RuleDestination,
+    holder: &Namespaced,
+) -> Diagnostic {
+    let service = &destination.service;
+    let message =
+        format!("requests to `{service}` are mirrored by the PluginConfig `{holder}` already");
+    Diagnostic::new(Code::Conflict, rule.origin, destination.path(), message)
+        .effect(format!(
+            "`{holder}` stays in force, the oldest wins; primary traffic is not affected"
+        ))
+        .help("take the destination out of one of them; for a second mirror, add another Plugin")
+}
+
+/// What is mirrored from a destination, where both ends allow it.
+fn mirror(
+    rule: &MirrorRule<'_>,
+    destination: &RuleDestination,
+    service: &UsedService<'_>,
+    target: Option<&Arc<Backend>>,
+    report: &mut Report,
+) -> Option<Mirror> {
+    let target = target?;
+    let fraction = rule
+        .spec
+        .as_ref()
+        .map_or(Fraction::ZERO, |spec| spec.fraction);
+    if target.service == destination.service {
+        let message = format!("`{}` is mirrored to itself", target.service);
+        report.push(
+            Diagnostic::new(Code::SelfMirror, rule.origin, destination.path(), message)
+                .effect("nothing is mirrored, or it would get every request twice; primary traffic is not affected")
+                .help("name another target, or take it out of the destinations"),
+        );
+        return None;
+    }
+    let others = service
+        .http_ports()
+        .filter(|port| port.protocol != target.protocol);
+    let others: Vec<_> = others.map(|port| port.port.to_string()).collect();
+    if !others.is_empty() {
+        let message = format!(
+            "the mirror target `{}:{}` speaks another HTTP version than port {} of `{}`",
+            target.service,
+            target.port,
+            others.join(", "),
+            destination.service,
+        );
+        report.push(
+            Diagnostic::new(
+                Code::TargetProtocol,
+                rule.origin,
+                destination.path(),
+                message,
+            )
+            .effect("copies are sent in the target's version; primary traffic is not affected")
+            .help("mirror to a port of the same kind, or correct `appProtocol` in the Services"),
+        );
+    }
+    Some(Mirror {
+        rule: rule.name.clone(),
+        target: Arc::clone(target),
+        fraction,
+    })
+}
+
+/// What there is to know about the ports of a destination.
+fn about_ports(
+    rule: &MirrorRule<'_>,
+    destination: &RuleDestination,
+    service: &UsedService<'_>,
+    report: &mut Report,
+) {
+    let name = &destination.service;
+    for port in &service.ports {
+        let (code, message, effect, help) = match &port.backend {
+            Err(reason) => (
+                Code::PortNotHttp,
+                format!("port {port} of `{name}` is not HTTP: {reason}"),
+                "requests to this port are not mirrored; primary traffic is not affected",
+                "if it is HTTP, say `appProtocol: http` in the Service",
+            ),
+            Ok(backend) if backend.endpoints.is_empty() => (
+                Code::DestinationEmpty,
+                format!("port {port} of the destination `{name}` has no ready endpoints"),
+                "requests to it fail, mirrored or not",
+                "look at its Pods and its EndpointSlices",
+            ),
+            Ok(_) => continue,
+        };
+        report.push(
+            Diagnostic::new(code, rule.origin, destination.path(), message)
+                .effect(effect)
+                .help(help),
+        );
+    }
+}

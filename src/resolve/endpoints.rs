@@ -1,0 +1,230 @@
+//! The ready endpoints behind a Service, from its EndpointSlices.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::api::core::{EndpointPort, EndpointSlice};
+use crate::diag::{Code, Diagnostic, FieldPath, Report};
+use crate::name::Namespaced;
+use crate::source::{Objects, Sourced};
+
+/// The label by which a slice names its Service, in its own namespace.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// The slices of every Service.
+pub(super) type SlicesByService<'a> = BTreeMap<Namespaced, Vec<&'a Sourced<EndpointSlice>>>;
+
+/// Finds the slices of every Service.
+pub(super) fn by_service(objects: &Objects) -> SlicesByService<'_> {
+    let mut slices = SlicesByService::new();
+    for (name, slice) in &objects.endpoint_slices {
+        if let Some(service) = slice.object.metadata.labels.get(SERVICE_NAME) {
+            let service = Namespaced::new(&name.namespace, service);
+            slices.entry(service).or_default().push(slice);
+        }
+    }
+    slices
+}
+
+/// What can be reached behind one Service.
+#[derive(Debug, Default)]
+pub(super) struct Endpoints<'a> {
+    slices: Vec<(&'a [EndpointPort], Vec<IpAddr>)>,
+}
+
+impl<'a> Endpoints<'a> {
+    /// Reads the slices of one Service, reporting endpoints that cannot be used.
+    pub(super) fn read(slices: &[&'a Sourced<EndpointSlice>], report: &mut Report) -> Self {
+        let slices = slices.iter().map(|slice| {
+            let addresses = ready_addresses(slice, report);
+            report_ports(slice, report);
+            (slice.object.ports.as_slice(), addresses)
+        });
+        Self {
+            slices: slices.collect(),
+        }
+    }
+
+    /// The ready endpoints of the Service port of this name (empty for an unnamed one), sorted, none twice.
+    pub(super) fn of_port(&self, name: &str) -> Vec<SocketAddr> {
+        let mut endpoints: Vec<_> = self
+            .slices
+            .iter()
+            .flat_map(|(ports, addresses)| {
+                let numbers = numbers(ports, name);
+                numbers.flat_map(|port| addresses.iter().map(move |ip| SocketAddr::new(*ip, port)))
+            })
+            .collect();
+        endpoints.sort_unstable();
+        endpoints.dedup();
+        endpoints
+    }
+
+    /// Whether Pods serve the Service port of this name on the port `number`.
+    pub(super) fn are_on(&self, name: &str, number: u16) -> bool {
+        let mut slices = self.slices.iter();
+        slices.any(|(ports, _)| numbers(ports, name).any(|port| port == number))
+    }
+}
+
+fn numbers(ports: &[EndpointPort], name: &str) -> impl Iterator<Item = u16> {
+    let ports = ports
+        .iter()
+        .filter(move |port| port.name.as_deref().unwrap_or_default() == name);
+    ports
+        .filter_map(|port| port.port)
+        .filter(|number| *number != 0)
+}
+
+/// The first address of each ready endpoint (`discovery.k8s.io/v1`: the others are not used; an unknown state is ready).
+fn ready_addresses(slice: &Sourced<EndpointSlice>, report: &mut Report) -> Vec<IpAddr> {
+    let Sourced { object, origin } = slice;
+    let mut complain = |path, message: String, help| {
+        report.push(
+            Diagnostic::new(Code::BadEndpoint, origin, path, message)
+                .effect("it gets no requests from sidecars; the other endpoints do")
+                .help(help),
+        );
+    };
+    if object.address_type == "FQDN" {
+        let message = "endpoints of the address type FQDN are not supported".to_owned();
+        complain(
+            FieldPath::of("addressType"),
+            message,
+            "use IPv4 or IPv6 addresses",
+        );
+        return Vec::new();
+    }
+    let mut addresses = Vec::new();
+    for (index, endpoint) in object.endpoints.iter().enumerate() {
+        if endpoint.conditions.ready == Some(false) {
+            continue;
+        }
+        let path = FieldPath::of("endpoints").index(index).key("addresses");
+        match endpoint
+            .addresses
+            .first()
+            .map(|address| (address, address.parse()))
+        {
+            Some((_, Ok(address))) => addresses.push(address),
+            Some((text, Err(_))) => {
+                complain(
+                    path.index(0),
+                    format!("`{text}` is not an IP address"),
+                    "use an IPv4 or IPv6 address",
+                );
+            }
+            None => complain(
+                path,
+                "the endpoint has no address".to_owned(),
+                "add its address",
+            ),
+        }
+    }
+    addresses
+}
+
+fn report_ports(slice: &Sourced<EndpointSlice>, report: &mut Report) {
+    for (index, port) in slice.object.ports.iter().enumerate() {
+        if port.port.is_none_or(|number| number == 0) {
+            let path = FieldPath::of("ports").index(index);
+            let message = "the port of the endpoints has no number";
+            report.push(
+                Diagnostic::new(Code::BadEndpoint, &slice.origin, path, message)
+                    .effect("it gets no requests from sidecars; the other ports do")
+                    .help("add its number, 1 to 65535"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::Endpoints;
+    use crate::diag::Report;
+    use crate::dialect::fixture::{found, sourced};
+
+    fn read(slices: &[Value], port: &str) -> (Vec<String>, Vec<String>) {
+        let slices: Vec<_> = slices
+            .iter()
+            .map(|slice| {
+                let mut slice = slice.clone();
+                slice["metadata"] = json!({"name": "s"});
+                sourced(slice)
+            })
+            .collect();
+        let mut report = Report::default();
+        let endpoints = Endpoints::read(&slices.iter().collect::<Vec<_>>(), &mut report);
+        let addresses = endpoints
+            .of_port(port)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        (addresses, found(&report))
+    }
+
+    #[test]
+    fn ready_endpoints_are_sorted_and_counted_once() {
+        let slice = json!({
+            "addressType": "IPv4",
+            "ports": [{"name": "http", "port": 8080}, {"name": "admin", "port": 9000}],
+            "endpoints": [
+                {"addresses": ["10.0.0.3", "10.0.0.9"]},
+                {"addresses": ["10.0.0.2"], "conditions": {"ready": false}},
+                {"addresses": ["10.0.0.1"], "conditions": {"ready": true}},
+            ],
+        });
+        let six = json!({
+            "addressType": "IPv6",
+            "ports": [{"name": "http", "port": 8080}],
+            "endpoints": [{"addresses": ["fd00::1"]}],
+        });
+        let (endpoints, found) = read(&[six, slice.clone(), slice], "http");
+        assert_eq!(
+            endpoints,
+            ["10.0.0.1:8080", "10.0.0.3:8080", "[fd00::1]:8080"]
+        );
+        assert!(found.is_empty());
+    }
+
+    #[test]
+    fn an_unnamed_port_is_found_by_the_empty_name() {
+        for port in [json!({"port": 1}), json!({"name": "", "port": 1})] {
+            let slice = json!({
+                "addressType": "IPv4", "ports": [port], "endpoints": [{"addresses": ["10.0.0.1"]}],
+            });
+            assert_eq!(read(&[slice], "").0, ["10.0.0.1:1"]);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_reported() {
+        let slice = |ty: &str, addresses: Value, port: Value| json!({"addressType": ty, "ports": [port], "endpoints": [{"addresses": addresses}]});
+        for (slice, expected) in [
+            (
+                slice("FQDN", json!(["a.example"]), json!({"port": 1})),
+                "addressType",
+            ),
+            (
+                slice("IPv4", json!(["a.example"]), json!({"port": 1})),
+                "endpoints[0].addresses[0]",
+            ),
+            (
+                slice("IPv4", json!([]), json!({"port": 1})),
+                "endpoints[0].addresses",
+            ),
+            (
+                slice("IPv4", json!(["10.0.0.1"]), json!({"port": 0})),
+                "ports[0]",
+            ),
+            (slice("IPv4", json!(["10.0.0.1"]), json!({})), "ports[0]"),
+        ] {
+            let (endpoints, found) = read(&[slice], "");
+            assert!(endpoints.is_empty());
+            assert_eq!(found, [format!("BadEndpoint {expected}")]);
+        }
+    }
+}

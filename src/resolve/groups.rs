@@ -1,0 +1,149 @@
+//! The groups: what each set of plugins comes to, for callers of a namespace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::claims::{Claim, PluginClaims};
+use super::nodes::Node;
+use super::services::Services;
+use crate::dialect::{PluginRole, Plugins};
+use crate::model::{Destination, DestinationPort, Group, GroupId, Mirror, Model};
+use crate::name::Namespaced;
+
+/// What there is to choose from.
+pub(super) struct Offers<'a> {
+    /// The Plugins.
+    pub(super) plugins: &'a Plugins<'a>,
+    /// Who mirrors which destination, by plugin.
+    pub(super) claims: &'a BTreeMap<&'a str, PluginClaims<'a>>,
+    /// The Services.
+    pub(super) services: &'a Services<'a>,
+}
+
+/// The destinations of a set of plugins, with the claims on each in the order of the mirrors.
+struct Offer<'a> {
+    destinations: BTreeMap<&'a Namespaced, Vec<&'a Claim<'a>>>,
+    namespaces: BTreeSet<&'a str>,
+}
+
+impl<'a> Offers<'a> {
+    /// Groups the nodes by what they get.
+    pub(super) fn model(
+        &self,
+        nodes: &BTreeMap<&'a Namespaced, Node<'a>>,
+        plugins_by_node: &BTreeMap<&'a Namespaced, BTreeSet<&'a str>>,
+        default_listen: SocketAddr,
+    ) -> Model {
+        let nothing = Offer {
+            destinations: BTreeMap::new(),
+            namespaces: BTreeSet::new(),
+        };
+        let fallback = id(default_listen, None, &nothing);
+        let mut groups = BTreeMap::new();
+        groups.insert(
+            fallback.clone(),
+            Arc::new(self.group(default_listen, None, &nothing)),
+        );
+        let mut offers: BTreeMap<&BTreeSet<&str>, Offer<'_>> = BTreeMap::new();
+        let mut ids: BTreeMap<(SocketAddr, Option<&str>, &BTreeSet<&str>), GroupId> =
+            BTreeMap::new();
+        let mut groups_by_node = BTreeMap::new();
+        for (name, node) in nodes {
+            let Some(plugins) = plugins_by_node.get(name) else {
+                continue;
+            };
+            let offer = offers.entry(plugins).or_insert_with(|| self.offer(plugins));
+            // Callers differ by namespace only if one of the destinations is in it.
+            let home = Some(name.namespace.as_str()).filter(|home| offer.namespaces.contains(home));
+            let id = ids.entry((node.listen, home, plugins)).or_insert_with(|| {
+                let id = id(node.listen, home, offer);
+                let made = || Arc::new(self.group(node.listen, home, offer));
+                groups.entry(id.clone()).or_insert_with(made);
+                id
+            });
+            groups_by_node.insert((*name).clone(), id.clone());
+        }
+        Model {
+            nodes: groups_by_node,
+            groups,
+            fallback,
+        }
+    }
+
+    fn offer(&self, plugins: &BTreeSet<&'a str>) -> Offer<'a> {
+        let mut in_order: Vec<_> = plugins.iter().copied().collect();
+        in_order.sort_by(|a, b| self.priority(b).total_cmp(&self.priority(a)).then(a.cmp(b)));
+        let mut destinations: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for claims in in_order.iter().filter_map(|plugin| self.claims.get(plugin)) {
+            for (destination, claim) in claims {
+                destinations.entry(*destination).or_default().push(claim);
+            }
+        }
+        let namespaces = destinations
+            .keys()
+            .map(|service| service.namespace.as_str())
+            .collect();
+        Offer {
+            destinations,
+            namespaces,
+        }
+    }
+
+    fn priority(&self, plugin: &str) -> f64 {
+        match self.plugins.role(plugin) {
+            Some(PluginRole::Mirror { priority }) => priority,
+            _ => 0.0,
+        }
+    }
+
+    fn group(&self, listen: SocketAddr, home: Option<&str>, offer: &Offer<'_>) -> Group {
+        let destinations = offer.destinations.iter();
+        let destinations = destinations.filter_map(|(name, claims)| {
+            let service = self.services.get(name)?;
+            let mirrors: Vec<Mirror> = claims
+                .iter()
+                .filter_map(|claim| claim.mirror.clone())
+                .collect();
+            let ports = service.http_ports().map(|backend| DestinationPort {
+                backend: Arc::clone(backend),
+                mirrors: mirrors.clone(),
+            });
+            Some(Destination {
+                service: (*name).clone(),
+                cluster_ips: service.cluster_ips.clone(),
+                local: home == Some(name.namespace.as_str()),
+                default_port: service.default_port()?,
+                ports: ports.collect(),
+            })
+        });
+        Group {
+            listen,
+            destinations: destinations.collect(),
+        }
+    }
+}
+
+/// Names a group by who it is for and which rules apply, not by what they say: it outlives a change of a share, a target,
+/// an endpoint or an order.
+fn id(listen: SocketAddr, home: Option<&str>, offer: &Offer<'_>) -> GroupId {
+    let mut text = listen.to_string();
+    for (destination, claims) in &offer.destinations {
+        let place = if home == Some(destination.namespace.as_str()) {
+            "local"
+        } else {
+            "remote"
+        };
+        let mut rules: Vec<_> = claims.iter().map(|claim| claim.rule).collect();
+        rules.sort_unstable();
+        write!(text, "\n{place} {destination}").expect("writing to a string does not fail");
+        for rule in rules {
+            write!(text, " {rule}").expect("writing to a string does not fail");
+        }
+    }
+    GroupId::new(format!(
+        "{:032x}",
+        xxhash_rust::xxh3::xxh3_128(text.as_bytes())
+    ))
+}

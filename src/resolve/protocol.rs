@@ -1,0 +1,79 @@
+//! What a port of a Service speaks.
+
+use crate::api::core::ServicePort;
+use crate::model::Protocol;
+
+/// The HTTP version of a port, or why it is not HTTP that can be mirrored.
+///
+/// As in osm-edge, `appProtocol` decides, then the prefix of the port's name, and a port that says nothing is HTTP.
+pub(super) fn of(port: &ServicePort) -> Result<Protocol, String> {
+    match port.protocol.as_deref() {
+        None | Some("" | "TCP") => {}
+        Some(transport) => return Err(format!("it is {transport}")),
+    }
+    let app_protocol = port.app_protocol.as_deref().unwrap_or_default();
+    if !app_protocol.is_empty() {
+        return match app_protocol.to_ascii_lowercase().as_str() {
+            "http" | "http1" | "http/1.1" | "kubernetes.io/ws" => Ok(Protocol::Http1),
+            "grpc" | "http2" | "h2c" | "kubernetes.io/h2c" => Ok(Protocol::Http2),
+            _ => Err(format!("its appProtocol is {app_protocol}")),
+        };
+    }
+    let name = port.name.as_deref().unwrap_or_default();
+    let has_prefix = |prefix: &str| {
+        let rest = name.strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    if has_prefix("grpc") || has_prefix("http2") || has_prefix("h2c") {
+        return Ok(Protocol::Http2);
+    }
+    // A port called just `tcp` is HTTP in osm-edge, which looks for `tcp-`.
+    if has_prefix("https") || name.starts_with("tcp-") {
+        return Err(format!("its name is {name}"));
+    }
+    Ok(Protocol::Http1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+    use crate::api::core::ServicePort;
+    use crate::model::Protocol;
+
+    #[test]
+    fn app_protocol_decides_then_the_name_and_the_rest_is_http() {
+        for (transport, app_protocol, name, expected) in [
+            (None, None, None, Some(Protocol::Http1)),
+            (Some("TCP"), None, Some("pipy"), Some(Protocol::Http1)),
+            (Some("UDP"), None, None, None),
+            (Some("SCTP"), Some("http"), None, None),
+            (None, Some("http"), Some("tcp-x"), Some(Protocol::Http1)),
+            (None, Some("GRPC"), None, Some(Protocol::Http2)),
+            (None, Some("kubernetes.io/h2c"), None, Some(Protocol::Http2)),
+            (None, Some("kubernetes.io/ws"), None, Some(Protocol::Http1)),
+            (None, Some("kubernetes.io/wss"), None, None),
+            (None, Some("https"), Some("http"), None),
+            (None, Some("tcp-server-first"), None, None),
+            (None, Some("mysql"), None, None),
+            (None, Some(""), Some("grpc"), Some(Protocol::Http2)),
+            (None, None, Some("grpc-api"), Some(Protocol::Http2)),
+            (None, None, Some("grpcish"), Some(Protocol::Http1)),
+            (None, None, Some("http2"), Some(Protocol::Http2)),
+            (None, None, Some("http-web"), Some(Protocol::Http1)),
+            (None, None, Some("https-web"), None),
+            (None, None, Some("https"), None),
+            (None, None, Some("tcp-db"), None),
+            (None, None, Some("tcp-server-first-db"), None),
+            (None, None, Some("tcp"), Some(Protocol::Http1)),
+        ] {
+            let port = ServicePort {
+                name: name.map(str::to_owned),
+                port: 80,
+                target_port: None,
+                protocol: transport.map(str::to_owned),
+                app_protocol: app_protocol.map(str::to_owned),
+            };
+            assert_eq!(of(&port).ok(), expected, "{port:?}");
+        }
+    }
+}

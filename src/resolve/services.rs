@@ -1,0 +1,199 @@
+//! The Services that some rule names, with their ports and endpoints.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::endpoints;
+use super::endpoints::{Endpoints, SlicesByService};
+use super::protocol;
+use crate::api::core::{IntOrString, Service, ServicePort};
+use crate::diag::Report;
+use crate::dialect::nearest;
+use crate::model::Backend;
+use crate::name::Namespaced;
+use crate::source::Objects;
+
+/// The Services that are named and exist.
+pub(super) struct Services<'a> {
+    objects: &'a Objects,
+    used: BTreeMap<&'a Namespaced, UsedService<'a>>,
+}
+
+/// A Service that some rule names.
+pub(super) struct UsedService<'a> {
+    /// Its virtual addresses.
+    pub(super) cluster_ips: Vec<IpAddr>,
+    /// Its ports, in its own order.
+    pub(super) ports: Vec<UsedPort<'a>>,
+}
+
+/// A port of a [`UsedService`].
+pub(super) struct UsedPort<'a> {
+    port: &'a ServicePort,
+    served_by: Rc<Endpoints<'a>>,
+    /// Where its requests go, or why it is not HTTP.
+    pub(super) backend: Result<Arc<Backend>, String>,
+}
+
+impl<'a> Services<'a> {
+    /// Looks up the Services of these names, and the endpoints behind them.
+    pub(super) fn read(
+        objects: &'a Objects,
+        names: &BTreeSet<&Namespaced>,
+        report: &mut Report,
+    ) -> Self {
+        let slices = endpoints::by_service(objects);
+        let found = names
+            .iter()
+            .filter_map(|name| objects.services.get_key_value(*name));
+        let used = found
+            .map(|(name, service)| {
+                (
+                    name,
+                    UsedService::read(name, &service.object, &slices, report),
+                )
+            })
+            .collect();
+        Self { objects, used }
+    }
+
+    /// The Service of this name, if it exists.
+    pub(super) fn get(&self, name: &Namespaced) -> Option<&UsedService<'a>> {
+        self.used.get(name)
+    }
+
+    /// What the user may have meant by the name of a Service that does not exist.
+    pub(super) fn meant_by(&self, name: &Namespaced) -> Option<&'a Namespaced> {
+        let services = &self.objects.services;
+        let first = Namespaced::new(&name.namespace, "");
+        let here = services.range(first..).map(|(service, _)| service);
+        let here = here.take_while(|service| service.namespace == name.namespace);
+        let near = nearest(&name.name, here.map(|service| service.name.as_str()));
+        match near {
+            Some(near) => {
+                let meant = Namespaced::new(&name.namespace, near);
+                services.get_key_value(&meant).map(|(meant, _)| meant)
+            }
+            None => services.keys().find(|service| service.name == name.name),
+        }
+    }
+}
+
+impl<'a> UsedService<'a> {
+    fn read(
+        name: &Namespaced,
+        service: &'a Service,
+        slices: &SlicesByService<'a>,
+        report: &mut Report,
+    ) -> Self {
+        let slices = slices.get(name).map_or(&[][..], Vec::as_slice);
+        let endpoints = Rc::new(Endpoints::read(slices, report));
+        let mut taken = BTreeSet::new();
+        let ports = service.spec.ports.iter().map(|port| {
+            let backend = backend(name, port, &endpoints).and_then(|backend| {
+                // TCP and UDP may share a number; two that are HTTP would be one and the same to callers.
+                let is_first = taken.insert(backend.port);
+                is_first
+                    .then_some(backend)
+                    .ok_or_else(|| "an earlier port has its number".to_owned())
+            });
+            UsedPort {
+                port,
+                backend: backend.map(Arc::new),
+                served_by: Rc::clone(&endpoints),
+            }
+        });
+        let ports = ports.collect();
+        Self {
+            cluster_ips: cluster_ips(service),
+            ports,
+        }
+    }
+
+    /// Its HTTP ports, in its own order.
+    pub(super) fn http_ports(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        self.ports
+            .iter()
+            .filter_map(|port| port.backend.as_ref().ok())
+    }
+
+    /// The port of a request that names none; `None` if no port is HTTP.
+    pub(super) fn default_port(&self) -> Option<NonZeroU16> {
+        let mut numbers = self.http_ports().map(|backend| backend.port);
+        let first = numbers.next()?;
+        let http = NonZeroU16::new(80);
+        let has_80 = http == Some(first) || numbers.any(|number| http == Some(number));
+        http.filter(|_| has_80).or(Some(first))
+    }
+}
+
+impl UsedPort<'_> {
+    /// Whether it is called by this number.
+    pub(super) fn has_number(&self, number: NonZeroU16) -> bool {
+        self.port.port == number.get()
+    }
+
+    /// Whether it is called by this name.
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.port.name.as_deref() == Some(name)
+    }
+
+    /// Whether its Pods serve it on this number: the target port says so, or, if that is a name, the endpoints do.
+    pub(super) fn has_target_number(&self, number: NonZeroU16) -> bool {
+        match &self.port.target_port {
+            Some(IntOrString::Int(target)) => *target == i64::from(number.get()),
+            Some(IntOrString::String(target)) => {
+                let name = self.port.name.as_deref().unwrap_or_default();
+                target.parse() == Ok(number) || self.served_by.are_on(name, number.get())
+            }
+            None => false,
+        }
+    }
+
+    /// Whether its target port is called by this name.
+    pub(super) fn has_target_name(&self, name: &str) -> bool {
+        matches!(&self.port.target_port, Some(IntOrString::String(target)) if target == name)
+    }
+}
+
+/// `8080 (http)`, or `8080` if it has no name.
+impl fmt::Display for UsedPort<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port.name.as_deref().unwrap_or_default() {
+            "" => write!(f, "{}", self.port.port),
+            name => write!(f, "{} ({name})", self.port.port),
+        }
+    }
+}
+
+fn backend(
+    service: &Namespaced,
+    port: &ServicePort,
+    endpoints: &Endpoints<'_>,
+) -> Result<Backend, String> {
+    let number = NonZeroU16::new(port.port).ok_or("its number is 0")?;
+    Ok(Backend {
+        service: service.clone(),
+        port: number,
+        protocol: protocol::of(port)?,
+        endpoints: endpoints.of_port(port.name.as_deref().unwrap_or_default()),
+    })
+}
+
+/// The addresses that callers may use; a headless Service has none.
+fn cluster_ips(service: &Service) -> Vec<IpAddr> {
+    let all = service.spec.cluster_ips.iter();
+    let mut addresses = Vec::new();
+    for text in all.chain(&service.spec.cluster_ip) {
+        if let Ok(address) = text.parse()
+            && !addresses.contains(&address)
+        {
+            addresses.push(address);
+        }
+    }
+    addresses
+}

@@ -1,0 +1,136 @@
+//! Where the copies go: the target of a mirror, looked up among the Services.
+
+use std::sync::Arc;
+
+use super::services::{Services, UsedPort, UsedService};
+use crate::diag::{Code, Diagnostic, FieldPath, Report};
+use crate::dialect::{MirrorRule, MirrorSpec, NOTHING_MIRRORED, PortRef};
+use crate::model::Backend;
+
+/// The target of a rule that has one; `None`, with the reason reported, if it cannot be mirrored to.
+///
+/// A target without endpoints is one: its endpoints come and go without anything else changing.
+pub(super) fn find(
+    rule: &MirrorRule<'_>,
+    services: &Services<'_>,
+    report: &mut Report,
+) -> Option<Arc<Backend>> {
+    let spec = rule.spec.as_ref()?;
+    let mut say = |code, key: &str, message: String, effect: &str, help: String| {
+        let path = FieldPath::of("spec.config").key(key);
+        report.push(
+            Diagnostic::new(code, rule.origin, path, message)
+                .effect(effect)
+                .help(help),
+        );
+    };
+    let target = &spec.target;
+    let Some(service) = services.get(target) else {
+        let help = match services.meant_by(target) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "add the Service, or name another".to_owned(),
+        };
+        let message = format!("the mirror target `{target}` does not exist");
+        say(
+            Code::TargetMissing,
+            "service",
+            message,
+            NOTHING_MIRRORED,
+            help,
+        );
+        return None;
+    };
+    let Some(found) = find_port(service, spec) else {
+        let ports: Vec<_> = service.ports.iter().map(ToString::to_string).collect();
+        let help = match ports.as_slice() {
+            [] => "the Service has no ports".to_owned(),
+            ports => format!("the Service has {}", ports.join(", ")),
+        };
+        let message = format!("the mirror target `{target}` has no port {}", spec.port);
+        say(
+            Code::TargetPortMissing,
+            "port",
+            message,
+            NOTHING_MIRRORED,
+            help,
+        );
+        return None;
+    };
+    let port = found.port;
+    if let Some(others) = found.indirectly {
+        let choice = match others {
+            0 => String::new(),
+            others => format!("; so it is of {others} more, and this is the first"),
+        };
+        say(
+            Code::TargetPortIndirect,
+            "port",
+            format!(
+                "{} is not a port of `{target}` but the target port of {port}{choice}",
+                spec.port
+            ),
+            "requests are mirrored to that port of the Service",
+            format!("write the Service's port, {port}"),
+        );
+    }
+    match &port.backend {
+        Err(reason) => {
+            let message =
+                format!("port {port} of the mirror target `{target}` is not HTTP: {reason}");
+            let help = "choose an HTTP port, or say `appProtocol: http` in the Service".to_owned();
+            say(Code::TargetNotHttp, "port", message, NOTHING_MIRRORED, help);
+            None
+        }
+        Ok(backend) => {
+            if backend.endpoints.is_empty() {
+                say(
+                    Code::TargetEmpty,
+                    "service",
+                    format!(
+                        "the mirror target `{target}:{}` has no ready endpoints",
+                        backend.port
+                    ),
+                    "copies are lost until it has some; primary traffic is not affected",
+                    "look at its Pods and its EndpointSlices".to_owned(),
+                );
+            }
+            Some(Arc::clone(backend))
+        }
+    }
+}
+
+struct Found<'s, 'a> {
+    port: &'s UsedPort<'a>,
+    /// How many more ports would fit, if it was found by its target port.
+    indirectly: Option<usize>,
+}
+
+/// The port that is meant: the Service's own first, then by target port, which is what osm-edge compares with. HTTP
+/// ports come before others of the same number.
+fn find_port<'s, 'a>(service: &'s UsedService<'a>, spec: &MirrorSpec) -> Option<Found<'s, 'a>> {
+    let first = |fits: &dyn Fn(&UsedPort<'a>) -> bool| {
+        let mut fitting: Vec<_> = service.ports.iter().filter(|port| fits(port)).collect();
+        fitting.sort_by_key(|port| port.backend.is_err());
+        fitting.first().map(|port| (*port, fitting.len() - 1))
+    };
+    let (own, target) = match &spec.port {
+        PortRef::Number(number) => (
+            first(&|port| port.has_number(*number)),
+            first(&|port| port.has_target_number(*number)),
+        ),
+        PortRef::Name(name) => (
+            first(&|port| port.has_name(name)),
+            first(&|port| port.has_target_name(name)),
+        ),
+    };
+    let own = own.map(|(port, _)| Found {
+        port,
+        indirectly: None,
+    });
+    own.or_else(|| {
+        target.map(|(port, others)| Found {
+            port,
+            indirectly: Some(others),
+        })
+    })
+}
