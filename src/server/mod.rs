@@ -35,5 +35,8 @@ mod subscription;
 mod substream;
 mod warming;
 
+#[cfg(test)]
+mod interleavings;
+
 pub use ads::{Error, serve};
 pub use stats::Stats;

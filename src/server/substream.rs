@@ -41,6 +41,8 @@ pub(super) enum Announced {
 struct Known {
     content: Content,
     nonce: u64,
+    /// How many names were in that response.
+    size: usize,
     standing: Standing,
 }
 
@@ -140,10 +142,21 @@ impl Substream {
     /// Takes note of a changed subscription. What the client dropped is not known to it any more.
     pub(super) fn subscribed(&mut self, owed: Owed) {
         let subscription = &self.subscription;
-        self.known.retain(|name, _| subscription.covers(name));
+        let mut culprit = false;
+        self.known.retain(|name, known| {
+            let covered = subscription.covers(name);
+            culprit |= !covered && known.standing == Standing::Rejected;
+            covered
+        });
         self.owed.retain(|name| subscription.covers(name));
-        self.dirty |= owed.is_some();
         self.owed.extend(owed.names);
+        if culprit {
+            // What was wrong with the response may be what is not wanted any more.
+            let rejected = self.known.iter();
+            let rejected = rejected.filter(|(_, known)| known.standing == Standing::Rejected);
+            self.owed.extend(rejected.map(|(name, _)| Arc::clone(name)));
+        }
+        self.dirty |= !self.owed.is_empty();
     }
 
     /// Promises a response, even an empty one: an unanswered wildcard holds up a client's start.
@@ -203,6 +216,7 @@ impl Substream {
         let known = Known {
             content,
             nonce: 0,
+            size: 0,
             standing: Standing::Accepted,
         };
         self.known.insert(Arc::clone(name), known);
@@ -247,12 +261,13 @@ impl Substream {
             .collect()
     }
 
-    /// Whether the rejected resources are to be sent again: one of them is another now. They go together, because a
-    /// client may have dropped all of a response for the sake of one.
+    /// Whether the rejected resources are to be sent again: one of them is another now, or is sent anyway. They go
+    /// together, because a client may have dropped all of a response for the sake of one.
     fn retries(&self, view: &View) -> bool {
         self.known.iter().any(|(name, known)| {
+            let is_now = || view.get(self.ty, name).map(|(_, resource)| resource);
             known.standing == Standing::Rejected
-                && !known.is(view.get(self.ty, name).map(|(_, resource)| resource))
+                && (self.owed.contains(name) || !known.is(is_now()))
         })
     }
 
@@ -278,6 +293,7 @@ impl Substream {
 
     /// A response was sent.
     pub(super) fn sent(&mut self, push: &Push, nonce: u64, now: Instant) {
+        let size = push.resources.len() + push.removed.len();
         let present = push
             .resources
             .iter()
@@ -287,6 +303,7 @@ impl Substream {
             let known = Known {
                 content,
                 nonce,
+                size,
                 standing: Standing::Unanswered,
             };
             self.known.insert(Arc::clone(name), known);
@@ -315,19 +332,23 @@ impl Substream {
 
     /// The client rejected a response; whether that is news.
     pub(super) fn rejected(&mut self, nonce: u64) -> bool {
-        let latest = nonce == self.last;
-        let mut news = latest && self.unanswered.take().is_some();
-        self.rejected |= news;
+        let awaited = nonce == self.last && self.unanswered.take().is_some();
+        self.rejected |= awaited;
+        let mut names = Vec::new();
+        let mut size = 0;
         for (name, known) in &mut self.known {
             if known.nonce == nonce && known.standing == Standing::Unanswered {
                 known.standing = Standing::Rejected;
-                news = true;
-                // A later response may have put right what was wrong with this one, so the rest of it is due.
-                if !latest {
-                    self.owed.insert(Arc::clone(name));
-                    self.dirty = true;
-                }
+                size = known.size;
+                names.push(Arc::clone(name));
             }
+        }
+        let news = awaited || !names.is_empty();
+        // A part of that response was sent again or dropped meanwhile. That may have been what was wrong with it, so
+        // the rest is due once more. If all of it still stands, nothing is sent again.
+        if names.len() < size {
+            self.dirty = true;
+            self.owed.extend(names);
         }
         news
     }
