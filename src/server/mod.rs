@@ -1,1 +1,42 @@
-//! In the making.
+//! The ADS server: what each sidecar is sent, and when.
+//!
+//! ```text
+//! watch<Option<Arc<World>>> ──┐
+//! requests of a stream ───────┼─► ads (the only I/O) ─► sotw | delta ─► session ─► responses
+//! shutdown, timer ────────────┘                            one per stream, no I/O, no clock
+//! ```
+//!
+//! | File | Idea |
+//! |---|---|
+//! | `ads` | one loop per stream: feed the session, send what it yields while the client reads |
+//! | `sotw`, `delta` | a protocol variant: its requests, its responses |
+//! | `session` | what both have in common: which type is next, and what has to wait |
+//! | `substream` | one type on one stream: what the client has, was promised, rejected |
+//! | `stream` | the two variants, as the loop sees them |
+//! | `subscription` | which names a client wants: every wildcard rule |
+//! | `order` | make before break: what is removed stays until nothing names it any more |
+//! | `warming` | the endpoints that a cluster waits for |
+//! | `node` | who the client is |
+//! | `stats` | what is counted |
+//!
+//! "xDS protocol" in comments is Envoy's document "xDS REST and gRPC protocol". A session *pulls*: it is told of
+//! requests and snapshots, and asked for the next response only when the client can take one. So a slow client delays
+//! itself alone, and then gets the newest state.
+
+mod ads;
+mod delta;
+mod node;
+mod order;
+mod session;
+mod sotw;
+mod stats;
+mod stream;
+mod subscription;
+mod substream;
+mod warming;
+
+#[cfg(test)]
+mod interleavings;
+
+pub use ads::{Error, serve};
+pub use stats::Stats;

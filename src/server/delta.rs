@@ -1,0 +1,175 @@
+//! Incremental: requests change the list of names, responses hold what changed.
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::order::View;
+use super::session::Session;
+use super::stream::Outcome;
+use super::stream::Stream;
+use super::substream::Announced;
+use super::substream::Push;
+use super::substream::Substream;
+use crate::proto::envoy::config::core::v3::Node;
+use crate::proto::envoy::service::discovery::v3 as discovery;
+use crate::proto::envoy::service::discovery::v3::DeltaDiscoveryRequest;
+use crate::proto::envoy::service::discovery::v3::DeltaDiscoveryResponse;
+use crate::proto::google::protobuf::Any;
+use crate::snapshot::Resource;
+use crate::snapshot::ResourceType;
+use crate::snapshot::Snapshot;
+
+/// How many requests for unknown types are answered before the client reads an answer.
+const UNKNOWN_AT_ONCE: usize = 16;
+
+/// A stream of `DeltaAggregatedResources`.
+#[derive(Debug, Default)]
+pub(super) struct Delta {
+    session: Session,
+    /// Requests for types that are not served: the type, and the names.
+    unknown: Vec<(String, BTreeSet<String>)>,
+}
+
+impl Stream for Delta {
+    type Request = DeltaDiscoveryRequest;
+    type Response = DeltaDiscoveryResponse;
+    const NAME: &'static str = "delta";
+
+    fn node(request: &DeltaDiscoveryRequest) -> Option<&Node> {
+        request.node.as_ref()
+    }
+
+    fn request_type(request: &DeltaDiscoveryRequest) -> &str {
+        &request.type_url
+    }
+
+    fn response_type(response: &DeltaDiscoveryResponse) -> &str {
+        &response.type_url
+    }
+
+    fn response_size(response: &DeltaDiscoveryResponse) -> usize {
+        response.resources.len() + response.removed_resources.len()
+    }
+
+    fn on_request(&mut self, request: DeltaDiscoveryRequest) -> Outcome {
+        let Some(ty) = ResourceType::from_type_url(&request.type_url) else {
+            self.on_unknown_type(request);
+            return Outcome::UnknownType;
+        };
+        let first = !self.session.knows(ty);
+        // "Subscription changes are honoured whatever the nonce": a nonce says only which response is answered. What
+        // the first request of a type answers belongs to another stream.
+        let outcome = match request.response_nonce.parse() {
+            Ok(nonce) if !first => self.session.answered(ty, nonce, request.error_detail),
+            _ => Outcome::Subscribed,
+        };
+        let substream = self.session.substream(ty);
+        let (sub, unsub) = (
+            &request.resource_locators_subscribe,
+            &request.resource_locators_unsubscribe,
+        );
+        let subscribe = request.resource_names_subscribe.iter();
+        let unsubscribe = request.resource_names_unsubscribe.iter();
+        let owed = substream.subscription.update(
+            subscribe
+                .chain(sub.iter().map(|locator| &locator.name))
+                .map(String::as_str),
+            unsubscribe
+                .chain(unsub.iter().map(|locator| &locator.name))
+                .map(String::as_str),
+        );
+        let everything = owed.everything;
+        substream.subscribed(owed);
+        // "initial_resource_versions ... must be populated for the first request in a stream" only.
+        if first && !request.initial_resource_versions.is_empty() {
+            let announced = Announced::Resources(request.initial_resource_versions);
+            substream.resume(announced);
+        } else if everything {
+            substream.owe_answer();
+        }
+        outcome
+    }
+
+    fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> bool {
+        self.session.set_snapshot(snapshot, now)
+    }
+
+    fn next_response(&mut self, now: Instant) -> Option<DeltaDiscoveryResponse> {
+        if self.session.is_synced()
+            && let Some((type_url, names)) = self.unknown.pop()
+        {
+            return Some(DeltaDiscoveryResponse {
+                type_url,
+                removed_resources: names.into_iter().collect(),
+                nonce: self.session.next_nonce().to_string(),
+                ..DeltaDiscoveryResponse::default()
+            });
+        }
+        let (ty, nonce, push) = self.session.next(now, plan)?;
+        let resource = |(name, resource): (Arc<str>, Resource)| discovery::Resource {
+            name: name.to_string(),
+            version: resource.version.to_string(),
+            resource: Some(Any {
+                type_url: ty.type_url().to_owned(),
+                value: resource.body,
+            }),
+            ..discovery::Resource::default()
+        };
+        Some(DeltaDiscoveryResponse {
+            resources: push.resources.into_iter().map(resource).collect(),
+            removed_resources: push.removed.iter().map(|n| n.to_string()).collect(),
+            type_url: ty.type_url().to_owned(),
+            nonce: nonce.to_string(),
+            ..DeltaDiscoveryResponse::default()
+        })
+    }
+
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        self.session.deadline(now)
+    }
+}
+
+impl Delta {
+    /// Of a type that is not served there are no resources: each name is answered as removed, and nothing is kept.
+    fn on_unknown_type(&mut self, request: DeltaDiscoveryRequest) {
+        let mut names: BTreeSet<_> = request.resource_names_subscribe.into_iter().collect();
+        names.remove("*");
+        if !names.is_empty() && self.unknown.len() < UNKNOWN_AT_ONCE {
+            self.unknown.push((request.type_url, names));
+        }
+    }
+}
+
+fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
+    if let Announced::Resources(announced) = mem::take(&mut substream.announced) {
+        for (name, version) in announced {
+            // It is no subscription: what the client has but does not ask for is its own affair.
+            if !substream.subscription.covers(&name) {
+                continue;
+            }
+            match view.get(substream.ty(), &name) {
+                Some((name, resource)) => {
+                    let same = resource.version.as_str() == version;
+                    substream.assume(name, same.then_some(&resource.version));
+                }
+                // Gone meanwhile: to be removed.
+                None => substream.assume(&Arc::from(name), None),
+            }
+        }
+    }
+    let mut removed = substream.gone(view);
+    removed.extend(substream.missing(view));
+    let changed = substream.changed(view);
+    if changed.is_empty() && removed.is_empty() && !substream.owes_answer() {
+        return None;
+    }
+    let own = |(name, resource): (&Arc<str>, &Resource)| (Arc::clone(name), resource.clone());
+    Some(Push {
+        resources: changed.into_iter().map(own).collect(),
+        removed,
+        version: None,
+    })
+}

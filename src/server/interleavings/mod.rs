@@ -1,0 +1,211 @@
+//! Whatever the order of events, a client ends with exactly what it asked for.
+//!
+//! A model client and a session exchange messages through two queues, in random interleavings of publishing,
+//! subscribing, reading, answering, stale answers, waiting and reconnecting. The client rejects a response that holds
+//! anything bad as a whole. At the end the world is good, and the queues run dry.
+
+mod client;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use client::Client;
+use client::Subs;
+use proptest::prelude::*;
+use tokio::time::Instant;
+
+use super::delta::Delta;
+use super::sotw::Sotw;
+use crate::snapshot::Resource;
+use crate::snapshot::ResourceType;
+use crate::snapshot::Snapshot;
+use crate::snapshot::Version;
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+/// The content of each name of each type; 0 is absent, 3 is bad.
+type Contents = [[u8; NAMES.len()]; ResourceType::ALL.len()];
+
+#[derive(Clone, Debug)]
+enum Op {
+    Publish(Contents),
+    Subscribe(ResourceType, BTreeSet<&'static str>),
+    /// The session is asked for a response.
+    Send,
+    /// The client reads a response and answers it.
+    Read,
+    /// The session reads a request.
+    Receive,
+    Stale(ResourceType),
+    Wait(u64),
+    Reconnect,
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let ty = proptest::sample::select(ResourceType::ALL.to_vec());
+    let names = proptest::sample::subsequence(vec!["*", "a", "b", "c"], 0..=3);
+    let op = prop_oneof![
+        3 => any_contents(4).prop_map(Op::Publish),
+        4 => (ty.clone(), names).prop_map(|(ty, n)| Op::Subscribe(ty, n.into_iter().collect())),
+        6 => Just(Op::Send),
+        6 => Just(Op::Read),
+        6 => Just(Op::Receive),
+        1 => ty.prop_map(Op::Stale),
+        1 => (0u64..8_000).prop_map(Op::Wait),
+        1 => Just(Op::Reconnect),
+    ];
+    proptest::collection::vec(op, 1..60)
+}
+
+fn any_contents(kinds: u8) -> impl Strategy<Value = Contents> {
+    proptest::array::uniform5(proptest::array::uniform3(0..kinds))
+}
+
+fn snapshot(contents: &Contents) -> Arc<Snapshot> {
+    let resource = |ty: ResourceType, name: usize| {
+        let bad = if contents[ty as usize][name] == 3 {
+            "!"
+        } else {
+            ""
+        };
+        let body = format!(
+            "{ty:?} {} {}{bad}",
+            NAMES[name], contents[ty as usize][name]
+        );
+        let body = Bytes::from(body);
+        let version = Version::of(&body);
+        (Arc::from(NAMES[name]), Resource { version, body })
+    };
+    let of = |ty: ResourceType| {
+        let there = (0..NAMES.len()).filter(|name| contents[ty as usize][*name] > 0);
+        (ty, there.map(|name| resource(ty, name)).collect())
+    };
+    Arc::new(Snapshot::new(ResourceType::ALL.map(of).into()))
+}
+
+/// A client, a session, and what is on the wire between them.
+struct Wire<C: Client> {
+    subs: Subs,
+    session: C,
+    requests: VecDeque<C::Request>,
+    responses: VecDeque<C::Response>,
+    world: Arc<Snapshot>,
+    now: Instant,
+}
+
+impl<C: Client> Wire<C> {
+    fn apply(&mut self, op: Op) {
+        match op {
+            Op::Publish(contents) => {
+                self.world = snapshot(&contents);
+                self.session.set_snapshot(Arc::clone(&self.world), self.now);
+            }
+            Op::Subscribe(ty, names) => {
+                let sub = self.subs.entry(ty).or_default();
+                self.requests.push_back(C::ask(sub, ty, &names));
+            }
+            Op::Send => {
+                self.responses.extend(self.session.next_response(self.now));
+            }
+            Op::Read => {
+                let response = self.responses.pop_front();
+                self.requests
+                    .extend(response.map(|r| C::take(&mut self.subs, r)));
+            }
+            Op::Receive => {
+                if let Some(request) = self.requests.pop_front() {
+                    self.session.on_request(request);
+                }
+            }
+            Op::Stale(ty) => {
+                let sub = self.subs.get(&ty).filter(|sub| sub.asked);
+                self.requests.extend(sub.map(|sub| C::stale(sub, ty)));
+            }
+            Op::Wait(ms) => self.now += Duration::from_millis(ms),
+            Op::Reconnect => {
+                self.requests.clear();
+                self.responses.clear();
+                self.session = C::default();
+                self.session.set_snapshot(Arc::clone(&self.world), self.now);
+                for (ty, sub) in &mut self.subs {
+                    if sub.reconnect() {
+                        self.requests.push_back(C::first(sub, *ty));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Until nobody has anything more to say.
+    fn run_dry(&mut self) {
+        for _ in 0..500 {
+            while !self.requests.is_empty() {
+                self.apply(Op::Receive);
+            }
+            self.apply(Op::Send);
+            if self.responses.is_empty() {
+                match self.session.deadline(self.now) {
+                    Some(deadline) => self.now = deadline,
+                    None => return,
+                }
+            }
+            self.apply(Op::Read);
+        }
+        panic!("the exchange does not end");
+    }
+
+    fn check(&self) {
+        for (ty, sub) in self.subs.iter().filter(|(_, sub)| sub.asked) {
+            let expected = self.world.of(*ty).iter();
+            let expected: BTreeMap<&str, &Bytes> = expected
+                .filter(|(name, _)| sub.wants(name))
+                .map(|(name, resource)| (&**name, &resource.body))
+                .collect();
+            let held: BTreeMap<&str, &Bytes> = sub
+                .held
+                .iter()
+                .filter(|(name, _)| sub.wants(name))
+                .filter(|(name, _)| C::tells_removal(*ty) || expected.contains_key(&***name))
+                .map(|(name, (_, body))| (&**name, body))
+                .collect();
+            assert_eq!(held, expected, "{ty:?} wants {:?}", sub.list());
+        }
+    }
+}
+
+fn ends_with_its_subset<C: Client>(ops: Vec<Op>, last: &Contents) {
+    let mut wire = Wire::<C> {
+        subs: Subs::new(),
+        session: C::default(),
+        requests: VecDeque::new(),
+        responses: VecDeque::new(),
+        world: Arc::default(),
+        now: Instant::now(),
+    };
+    wire.apply(Op::Publish([[1; 3]; 5]));
+    for op in ops {
+        wire.apply(op);
+    }
+    wire.run_dry();
+    wire.apply(Op::Publish(*last));
+    wire.run_dry();
+    wire.check();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3_000) })]
+
+    #[test]
+    fn a_sotw_client_ends_with_its_subset(ops in ops(), last in any_contents(3)) {
+        ends_with_its_subset::<Sotw>(ops, &last);
+    }
+
+    #[test]
+    fn a_delta_client_ends_with_its_subset(ops in ops(), last in any_contents(3)) {
+        ends_with_its_subset::<Delta>(ops, &last);
+    }
+}

@@ -1,0 +1,154 @@
+//! Who the client of a stream is.
+
+use std::sync::Arc;
+
+use crate::name::Namespaced;
+use crate::proto::envoy::config::core::v3 as core;
+use crate::snapshot::Snapshot;
+use crate::snapshot::World;
+
+/// The first Envoy that can give a copy a Host of its own (`host_rewrite_literal` of a mirror policy).
+const HOST_REWRITE_SINCE: (u32, u32) = (1, 36);
+
+/// The little that is kept of a node: Envoy's own message is 60 KB, most of it a list of its extensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Node {
+    /// `node.id` as it came, cut to what a log line can bear.
+    pub(super) id: Arc<str>,
+    /// The Pod or workload, if the id has the form `namespace/name`.
+    name: Option<Namespaced>,
+    /// Major and minor version, if it is an Envoy and says so.
+    envoy: Option<(u32, u32)>,
+}
+
+impl Node {
+    /// Keeps what is needed of the message.
+    pub(super) fn new(node: &core::Node) -> Self {
+        let envoy = match &node.user_agent_version_type {
+            Some(core::node::UserAgentVersionType::UserAgentBuildVersion(build))
+                if node.user_agent_name == "envoy" =>
+            {
+                build
+                    .version
+                    .as_ref()
+                    .map(|v| (v.major_number, v.minor_number))
+            }
+            _ => None,
+        };
+        Self {
+            id: node.id.chars().take(300).collect::<String>().into(),
+            name: node.id.parse().ok(),
+            envoy,
+        }
+    }
+
+    /// The Envoy version, if it is too old to rewrite the Host of a copy.
+    pub(super) fn too_old(&self) -> Option<(u32, u32)> {
+        self.envoy.filter(|version| *version < HOST_REWRITE_SINCE)
+    }
+
+    /// Whether the node is one that the world knows.
+    pub(super) fn is_known(&self, world: &World) -> bool {
+        self.name
+            .as_ref()
+            .is_some_and(|name| world.nodes.contains_key(name))
+    }
+
+    /// What this node is to be sent.
+    pub(super) fn snapshot(&self, world: &World) -> Arc<Snapshot> {
+        match &self.name {
+            Some(name) => world.snapshot_for(name),
+            None => world
+                .groups
+                .get(&world.fallback)
+                .cloned()
+                .unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::Node;
+    use crate::model::GroupId;
+    use crate::name::Namespaced;
+    use crate::proto::envoy::config::core::v3 as core;
+    use crate::proto::envoy::r#type::v3::SemanticVersion;
+    use crate::snapshot::Snapshot;
+    use crate::snapshot::World;
+
+    fn node(id: &str) -> core::Node {
+        core::Node {
+            id: id.to_owned(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_node_gets_its_group_and_a_stranger_the_fallback() {
+        let (own, fallback) = (GroupId::new("own"), GroupId::new("fallback"));
+        let groups: BTreeMap<_, _> = [&own, &fallback]
+            .map(|id| (id.clone(), Arc::new(Snapshot::default())))
+            .into();
+        let nodes = [(Namespaced::new("curl", "pod-1"), own.clone())].into();
+        let world = World {
+            groups,
+            nodes: Arc::new(nodes),
+            fallback: fallback.clone(),
+        };
+        for (id, known, group) in [
+            ("curl/pod-1", true, &own),
+            ("curl/pod-2", false, &fallback),
+            ("curl", false, &fallback),
+            ("", false, &fallback),
+            ("a/b/c", false, &fallback),
+        ] {
+            let node = Node::new(&node(id));
+            assert_eq!(node.is_known(&world), known, "{id}");
+            assert!(
+                Arc::ptr_eq(&node.snapshot(&world), &world.groups[group]),
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_an_envoy_that_says_its_version_is_too_old() {
+        for (agent, version, expected) in [
+            ("envoy", Some((1, 35)), Some((1, 35))),
+            ("envoy", Some((1, 36)), None),
+            ("envoy", Some((2, 0)), None),
+            ("envoy", None, None),
+            ("gRPC C-core", Some((1, 0)), None),
+        ] {
+            let message = core::Node {
+                user_agent_name: agent.to_owned(),
+                user_agent_version_type: version.map(|(major_number, minor_number)| {
+                    core::node::UserAgentVersionType::UserAgentBuildVersion(core::BuildVersion {
+                        version: Some(SemanticVersion {
+                            major_number,
+                            minor_number,
+                            patch: 0,
+                        }),
+                        metadata: None,
+                    })
+                }),
+                ..node("curl/pod-1")
+            };
+            assert_eq!(
+                Node::new(&message).too_old(),
+                expected,
+                "{agent} {version:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_id_is_cut_at_a_character() {
+        let kept = Node::new(&node(&"ü".repeat(10_000)));
+        assert_eq!(kept.id.chars().count(), 300);
+    }
+}

@@ -1,0 +1,159 @@
+//! State of the world: each request holds all names, each response of a full-state type all resources.
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::order::View;
+use super::session::Session;
+use super::stream::Outcome;
+use super::stream::Stream;
+use super::substream::Announced;
+use super::substream::Push;
+use super::substream::Substream;
+use crate::proto::envoy::config::core::v3::Node;
+use crate::proto::envoy::service::discovery::v3::DiscoveryRequest;
+use crate::proto::envoy::service::discovery::v3::DiscoveryResponse;
+use crate::proto::google::protobuf::Any;
+use crate::snapshot::Resource;
+use crate::snapshot::ResourceType;
+use crate::snapshot::Snapshot;
+use crate::snapshot::Version;
+
+/// A stream of `StreamAggregatedResources`.
+#[derive(Debug, Default)]
+pub(super) struct Sotw {
+    session: Session,
+}
+
+impl Stream for Sotw {
+    type Request = DiscoveryRequest;
+    type Response = DiscoveryResponse;
+    const NAME: &'static str = "sotw";
+
+    fn node(request: &DiscoveryRequest) -> Option<&Node> {
+        request.node.as_ref()
+    }
+
+    fn request_type(request: &DiscoveryRequest) -> &str {
+        &request.type_url
+    }
+
+    fn response_type(response: &DiscoveryResponse) -> &str {
+        &response.type_url
+    }
+
+    fn response_size(response: &DiscoveryResponse) -> usize {
+        response.resources.len()
+    }
+
+    fn on_request(&mut self, request: DiscoveryRequest) -> Outcome {
+        let Some(ty) = ResourceType::from_type_url(&request.type_url) else {
+            return Outcome::UnknownType;
+        };
+        let last = self.session.substream(ty).last_nonce();
+        let outcome = if last == 0 {
+            // "The nonce is only valid in the context of an individual xDS stream": what the first request of a type
+            // says of nonces is about another stream, what it says of versions is what the client has.
+            if !request.version_info.is_empty() {
+                let announced = Announced::Version(request.version_info);
+                self.session.substream(ty).resume(announced);
+            }
+            Outcome::Subscribed
+        } else if request.response_nonce.is_empty() {
+            // Sent before the client saw the first response: no answer to it, but newer than what it said before.
+            Outcome::Subscribed
+        } else if request.response_nonce != last.to_string() {
+            // "The management server should not send a DiscoveryResponse for any DiscoveryRequest that has a stale
+            // nonce": the answer to the last response holds the names again.
+            return Outcome::Stale(ty);
+        } else {
+            self.session.answered(ty, last, request.error_detail)
+        };
+        let substream = self.session.substream(ty);
+        let locators = request.resource_locators.iter().map(|l| l.name.as_str());
+        let names = request.resource_names.iter().map(String::as_str);
+        let owed = substream.subscription.replace(names.chain(locators));
+        let (grew, everything) = (owed.is_some(), owed.everything);
+        substream.subscribed(owed);
+        // Of a full-state type, that a name is missing is told by a response without it; of the others it is not told.
+        if everything || grew && ty.is_full_state() {
+            substream.owe_answer();
+        }
+        outcome
+    }
+
+    fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> bool {
+        self.session.set_snapshot(snapshot, now)
+    }
+
+    fn next_response(&mut self, now: Instant) -> Option<DiscoveryResponse> {
+        let (ty, nonce, push) = self.session.next(now, plan)?;
+        let any = |(_, resource): (Arc<str>, Resource)| Any {
+            type_url: ty.type_url().to_owned(),
+            value: resource.body,
+        };
+        Some(DiscoveryResponse {
+            version_info: push.version.map(|v| v.to_string()).unwrap_or_default(),
+            resources: push.resources.into_iter().map(any).collect(),
+            type_url: ty.type_url().to_owned(),
+            nonce: nonce.to_string(),
+            ..DiscoveryResponse::default()
+        })
+    }
+
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        self.session.deadline(now)
+    }
+}
+
+fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
+    let full = substream.ty().is_full_state();
+    let wanted = view.wanted(substream.ty(), &substream.subscription);
+    if let Announced::Version(announced) = mem::take(&mut substream.announced)
+        && full
+        && substream.subscription.is_wildcard()
+        && substream.subscription.names().is_empty()
+        && announced == version_of(&wanted).as_str()
+    {
+        // A wildcard client with this version surely has all of it. One that gives names may have come by the
+        // version with other names, so it is answered.
+        for (name, resource) in wanted {
+            substream.assume(name, Some(&resource.version));
+        }
+        return None;
+    }
+    let changed: BTreeSet<_> = substream.changed(view).into_iter().map(|r| r.0).collect();
+    // Of a route or endpoint that is gone nothing is said: its parent is what stops referring to it.
+    let shrunk = full && !substream.gone(view).is_empty();
+    substream.forget_gone(view);
+    if changed.is_empty() && !shrunk && !substream.owes_answer() {
+        return None;
+    }
+    let version = version_of(&wanted);
+    let resources = wanted
+        .into_iter()
+        // What was not answered yet comes along: the answer to that response would be stale.
+        .filter(|(name, _)| full || changed.contains(name) || substream.awaits(name))
+        .map(|(name, resource)| (Arc::clone(name), resource.clone()))
+        .collect();
+    Some(Push {
+        resources,
+        removed: Vec::new(),
+        version: Some(version),
+    })
+}
+
+/// The version of all that a client sees of a type: it belongs to the resources, and so is the same on every stream.
+fn version_of(resources: &[(&Arc<str>, &Resource)]) -> Version {
+    let mut text = String::new();
+    for (name, resource) in resources {
+        text.push_str(name);
+        text.push('\0');
+        text.push_str(resource.version.as_str());
+        text.push('\0');
+    }
+    Version::of(text.as_bytes())
+}

@@ -1,0 +1,59 @@
+//! What the loop of a stream needs to know of a protocol variant.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::proto::envoy::config::core::v3::Node;
+use crate::snapshot::ResourceType;
+use crate::snapshot::Snapshot;
+
+/// One of the two protocol variants, as the state of one stream.
+pub(super) trait Stream: Default + Send + 'static {
+    /// What the client sends.
+    type Request: Send + 'static;
+    /// What the client is sent.
+    type Response: Send + 'static;
+    /// The variant's name in the log.
+    const NAME: &'static str;
+
+    /// The node of a request.
+    fn node(request: &Self::Request) -> Option<&Node>;
+    /// The type that a request is about.
+    fn request_type(request: &Self::Request) -> &str;
+    /// The type that a response is about.
+    fn response_type(response: &Self::Response) -> &str;
+    /// How many resources a response holds.
+    fn response_size(response: &Self::Response) -> usize;
+
+    /// A request came. One request may answer a response and change the subscription.
+    fn on_request(&mut self, request: Self::Request) -> Outcome;
+    /// What the client is to have from now on; whether it is another snapshot than before.
+    fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> bool;
+    /// The next response; to be called until there is none, and again after anything happened.
+    fn next_response(&mut self, now: Instant) -> Option<Self::Response>;
+    /// When to ask again although nothing happened.
+    fn deadline(&self, now: Instant) -> Option<Instant>;
+}
+
+/// What a request said of the responses before it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nothing, or nothing new.
+    Subscribed,
+    /// A response was accepted.
+    Accepted(ResourceType),
+    /// A response was rejected.
+    Rejected {
+        /// Its type.
+        ty: ResourceType,
+        /// Its nonce.
+        nonce: String,
+        /// Why.
+        message: String,
+    },
+    /// It answers an older response, so all of it is out of date.
+    Stale(ResourceType),
+    /// It asks for a type that is not served.
+    UnknownType,
+}
