@@ -4,7 +4,7 @@
 usage: trim.py ENVOY_TYPES_PACKAGE   (the unpacked source of the envoy-types crate; needs `pip install grpcio-tools`)
 
 Every message named in KEEP is written with all its fields, so that any field on the wire has a name. A field whose
-message type is not kept becomes `bytes`, which has the same wire format. Comments and options are left out.
+message type is not kept becomes `optional bytes`, which has the same wire format. Comments and options are left out.
 """
 
 import collections
@@ -21,7 +21,8 @@ envoy.config.cluster.v3.Cluster envoy.config.cluster.v3.Cluster.CustomClusterTyp
 envoy.config.cluster.v3.Cluster.EdsClusterConfig
 envoy.config.common.mutation_rules.v3.HeaderMutation envoy.config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch
 envoy.config.core.v3.Address envoy.config.core.v3.AggregatedConfigSource envoy.config.core.v3.BuildVersion
-envoy.config.core.v3.ConfigSource envoy.config.core.v3.ControlPlane envoy.config.core.v3.HeaderValue
+envoy.config.core.v3.ConfigSource envoy.config.core.v3.ControlPlane envoy.config.core.v3.DataSource
+envoy.config.core.v3.HeaderValue
 envoy.config.core.v3.HeaderValueOption envoy.config.core.v3.Http1ProtocolOptions
 envoy.config.core.v3.Http2ProtocolOptions envoy.config.core.v3.HttpProtocolOptions envoy.config.core.v3.Locality
 envoy.config.core.v3.Node envoy.config.core.v3.RuntimeFractionalPercent envoy.config.core.v3.SocketAddress
@@ -29,7 +30,8 @@ envoy.config.core.v3.TypedExtensionConfig
 envoy.config.endpoint.v3.ClusterLoadAssignment envoy.config.endpoint.v3.ClusterLoadAssignment.Policy
 envoy.config.endpoint.v3.Endpoint envoy.config.endpoint.v3.LbEndpoint envoy.config.endpoint.v3.LocalityLbEndpoints
 envoy.config.listener.v3.Filter envoy.config.listener.v3.FilterChain envoy.config.listener.v3.Listener
-envoy.config.route.v3.HeaderMatcher envoy.config.route.v3.Route envoy.config.route.v3.RouteAction
+envoy.config.route.v3.DirectResponseAction envoy.config.route.v3.HeaderMatcher envoy.config.route.v3.Route
+envoy.config.route.v3.RouteAction
 envoy.config.route.v3.RouteAction.RequestMirrorPolicy envoy.config.route.v3.RouteConfiguration
 envoy.config.route.v3.RouteMatch envoy.config.route.v3.VirtualHost
 envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig
@@ -120,7 +122,10 @@ class Printer:
     def field(self, field, entries, indent):
         kind = self.type_of(field, entries)
         repeated = field.label == F.LABEL_REPEATED and not kind.startswith("map<")
-        label = "repeated " if repeated else "optional " if field.proto3_optional else ""
+        # A message has presence, and so must the bytes in its place: an empty message means something.
+        alone = not field.HasField("oneof_index") or field.proto3_optional
+        cut = field.type == F.TYPE_MESSAGE and kind == "bytes" and alone
+        label = "repeated " if repeated else "optional " if field.proto3_optional or cut else ""
         self.lines.append(f"{indent}{label}{kind} {field.name} = {field.number};")
 
     def message(self, message, path, indent):
