@@ -4,7 +4,7 @@
 usage: trim.py ENVOY_TYPES_PACKAGE   (the unpacked source of the envoy-types crate; needs `pip install grpcio-tools`)
 
 Every message named in KEEP is written with all its fields, so that any field on the wire has a name. A field whose
-message type is not kept becomes `bytes`, which has the same wire format. Comments and options are left out.
+message type is not kept becomes `optional bytes`, which has the same wire format. Comments and options are left out.
 """
 
 import collections
@@ -18,28 +18,26 @@ from grpc_tools import protoc
 KEEP = """
 envoy.config.cluster.v3.CircuitBreakers envoy.config.cluster.v3.CircuitBreakers.Thresholds
 envoy.config.cluster.v3.Cluster envoy.config.cluster.v3.Cluster.CustomClusterType
-envoy.config.cluster.v3.Cluster.EdsClusterConfig
-envoy.config.common.mutation_rules.v3.HeaderMutation envoy.config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch
-envoy.config.core.v3.Address envoy.config.core.v3.AggregatedConfigSource envoy.config.core.v3.BuildVersion
-envoy.config.core.v3.ConfigSource envoy.config.core.v3.ControlPlane envoy.config.core.v3.DataSource
-envoy.config.core.v3.HeaderValue envoy.config.core.v3.HeaderValueOption envoy.config.core.v3.Http1ProtocolOptions
+envoy.config.cluster.v3.Cluster.EdsClusterConfig envoy.config.common.mutation_rules.v3.HeaderMutation
+envoy.config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch envoy.config.core.v3.Address
+envoy.config.core.v3.AggregatedConfigSource envoy.config.core.v3.BuildVersion envoy.config.core.v3.ConfigSource
+envoy.config.core.v3.ControlPlane envoy.config.core.v3.DataSource envoy.config.core.v3.HeaderValue
+envoy.config.core.v3.HeaderValueOption envoy.config.core.v3.Http1ProtocolOptions
 envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat
-envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords
-envoy.config.core.v3.Http2ProtocolOptions envoy.config.core.v3.HttpProtocolOptions envoy.config.core.v3.Locality
-envoy.config.core.v3.Node envoy.config.core.v3.RuntimeFractionalPercent envoy.config.core.v3.SocketAddress
-envoy.config.core.v3.TypedExtensionConfig
-envoy.config.endpoint.v3.ClusterLoadAssignment envoy.config.endpoint.v3.ClusterLoadAssignment.Policy
-envoy.config.endpoint.v3.Endpoint envoy.config.endpoint.v3.LbEndpoint envoy.config.endpoint.v3.LocalityLbEndpoints
-envoy.config.listener.v3.Filter envoy.config.listener.v3.FilterChain envoy.config.listener.v3.Listener
-envoy.config.route.v3.DirectResponseAction envoy.config.route.v3.HeaderMatcher envoy.config.route.v3.Route
-envoy.config.route.v3.RouteAction
+envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords envoy.config.core.v3.Http2ProtocolOptions
+envoy.config.core.v3.HttpProtocolOptions envoy.config.core.v3.Locality envoy.config.core.v3.Node
+envoy.config.core.v3.RuntimeFractionalPercent envoy.config.core.v3.SocketAddress
+envoy.config.core.v3.TypedExtensionConfig envoy.config.endpoint.v3.ClusterLoadAssignment
+envoy.config.endpoint.v3.ClusterLoadAssignment.Policy envoy.config.endpoint.v3.Endpoint
+envoy.config.endpoint.v3.LbEndpoint envoy.config.endpoint.v3.LocalityLbEndpoints envoy.config.listener.v3.Filter
+envoy.config.listener.v3.FilterChain envoy.config.listener.v3.Listener envoy.config.route.v3.DirectResponseAction
+envoy.config.route.v3.HeaderMatcher envoy.config.route.v3.Route envoy.config.route.v3.RouteAction
 envoy.config.route.v3.RouteAction.RequestMirrorPolicy envoy.config.route.v3.RouteConfiguration
 envoy.config.route.v3.RouteMatch envoy.config.route.v3.VirtualHost
 envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig
 envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheCircuitBreakers
 envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig
-envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig
-envoy.extensions.filters.http.router.v3.Router
+envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig envoy.extensions.filters.http.router.v3.Router
 envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
 envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig
 envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter
@@ -53,14 +51,11 @@ envoy.service.discovery.v3.DiscoveryRequest envoy.service.discovery.v3.Discovery
 envoy.service.discovery.v3.DynamicParameterConstraints
 envoy.service.discovery.v3.DynamicParameterConstraints.ConstraintList
 envoy.service.discovery.v3.DynamicParameterConstraints.SingleConstraint
-envoy.service.discovery.v3.DynamicParameterConstraints.SingleConstraint.Exists
-envoy.service.discovery.v3.Resource envoy.service.discovery.v3.Resource.CacheControl
-envoy.service.discovery.v3.ResourceError envoy.service.discovery.v3.ResourceLocator
-envoy.service.discovery.v3.ResourceName
-envoy.service.runtime.v3.Runtime
+envoy.service.discovery.v3.DynamicParameterConstraints.SingleConstraint.Exists envoy.service.discovery.v3.Resource
+envoy.service.discovery.v3.Resource.CacheControl envoy.service.discovery.v3.ResourceError
+envoy.service.discovery.v3.ResourceLocator envoy.service.discovery.v3.ResourceName envoy.service.runtime.v3.Runtime
 envoy.type.matcher.v3.RegexMatcher envoy.type.matcher.v3.RegexMatcher.GoogleRE2 envoy.type.matcher.v3.StringMatcher
-envoy.type.v3.FractionalPercent envoy.type.v3.Int64Range envoy.type.v3.SemanticVersion
-google.rpc.Status
+envoy.type.v3.FractionalPercent envoy.type.v3.Int64Range envoy.type.v3.SemanticVersion google.rpc.Status
 """.split()
 
 # Roots that reach every kept message.
@@ -126,7 +121,10 @@ class Printer:
     def field(self, field, entries, indent):
         kind = self.type_of(field, entries)
         repeated = field.label == F.LABEL_REPEATED and not kind.startswith("map<")
-        label = "repeated " if repeated else "optional " if field.proto3_optional else ""
+        # A message has presence, and so must the bytes in its place: an empty message means something.
+        alone = not field.HasField("oneof_index") or field.proto3_optional
+        cut = field.type == F.TYPE_MESSAGE and kind == "bytes" and alone
+        label = "repeated " if repeated else "optional " if field.proto3_optional or cut else ""
         self.lines.append(f"{indent}{label}{kind} {field.name} = {field.number};")
 
     def message(self, message, path, indent):

@@ -1,0 +1,290 @@
+//! Clusters: where requests go, and how much of them at once.
+
+use std::time::Duration;
+
+use dynamic::cluster_config::ClusterImplementationSpecifier;
+use envoy_types::pb::envoy::config::cluster::v3 as proto;
+use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
+use envoy_types::pb::envoy::extensions::clusters::dynamic_forward_proxy::v3 as dynamic;
+use envoy_types::pb::envoy::extensions::upstreams::http::v3 as upstream;
+use prost::{Message, Name};
+use proto::cluster::{ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, LbPolicy};
+use upstream::http_protocol_options::UpstreamProtocolOptions;
+use upstream::http_protocol_options::explicit_http_config::ProtocolConfig;
+
+use super::rejection::only;
+use super::{Rejection, Within};
+use crate::shim::duration;
+
+/// Name of the extension point, as well as the key in `typed_extension_protocol_options`.
+const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+const DYNAMIC: &str = "envoy.clusters.dynamic_forward_proxy";
+
+/// An accepted cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::shim) struct Cluster {
+    pub(in crate::shim) name: String,
+    pub(in crate::shim) discovery: Discovery,
+    pub(in crate::shim) protocol: Protocol,
+    pub(in crate::shim) connect_timeout: Duration,
+    /// Bound of a whole request, if any.
+    pub(in crate::shim) max_stream_duration: Option<Duration>,
+    /// Bytes of a request that are held back at most.
+    pub(in crate::shim) buffer_limit: usize,
+    pub(in crate::shim) breakers: Breakers,
+}
+
+/// How a cluster finds its endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::shim) enum Discovery {
+    /// By EDS, under this resource name.
+    Eds(String),
+    /// The host of each request, looked up by DNS.
+    Dynamic,
+}
+
+/// What is spoken to the endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::shim) enum Protocol {
+    /// The same as the caller speaks.
+    Downstream,
+    Http1,
+    Http2,
+}
+
+/// How much goes on at once at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::shim) struct Breakers {
+    pub(in crate::shim) connections: u32,
+    pub(in crate::shim) pending: u32,
+    pub(in crate::shim) requests: u32,
+}
+
+impl Default for Breakers {
+    /// Envoy's defaults.
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            pending: 1024,
+            requests: 1024,
+        }
+    }
+}
+
+impl Cluster {
+    /// The cluster that a message of supported fields describes.
+    pub(in crate::shim) fn from_proto(message: &proto::Cluster) -> Result<Self, Rejection> {
+        let discovery = discovery(message)?;
+        let policy = match discovery {
+            Discovery::Eds(_) => LbPolicy::RoundRobin,
+            Discovery::Dynamic => LbPolicy::ClusterProvided,
+        };
+        if message.lb_policy() != policy {
+            return Err(Rejection::value(
+                "lb_policy",
+                message.lb_policy().as_str_name(),
+            ));
+        }
+        let (protocol, max_stream_duration) = http_options(message)?;
+        Ok(Self {
+            name: message.name.clone(),
+            discovery,
+            protocol,
+            connect_timeout: match &message.connect_timeout {
+                Some(value) => duration::from_proto(value)
+                    .filter(|timeout| !timeout.is_zero())
+                    .ok_or_else(|| Rejection::new("connect_timeout", "must be positive"))?,
+                None => Duration::from_secs(5),
+            },
+            max_stream_duration,
+            // Envoy's default is 1 MiB.
+            buffer_limit: message
+                .per_connection_buffer_limit_bytes
+                .as_ref()
+                .map_or(1 << 20, |limit| {
+                    usize::try_from(limit.value).unwrap_or(usize::MAX)
+                }),
+            breakers: breakers(message)?,
+        })
+    }
+}
+
+fn discovery(message: &proto::Cluster) -> Result<Discovery, Rejection> {
+    match &message.cluster_discovery_type {
+        Some(ClusterDiscoveryType::Type(ty)) if *ty == DiscoveryType::Eds as i32 => {
+            let eds = message
+                .eds_cluster_config
+                .as_ref()
+                .ok_or_else(|| Rejection::new("eds_cluster_config", "is missing"))?;
+            let source = eds
+                .eds_config
+                .as_ref()
+                .and_then(|source| source.config_source_specifier.as_ref());
+            only(
+                matches!(source, Some(ConfigSourceSpecifier::Ads(_))),
+                "eds_cluster_config.eds_config",
+                "must be `ads`",
+            )?;
+            Ok(Discovery::Eds(if eds.service_name.is_empty() {
+                message.name.clone()
+            } else {
+                eds.service_name.clone()
+            }))
+        }
+        Some(ClusterDiscoveryType::ClusterType(custom)) if custom.name == DYNAMIC => {
+            dynamic_config(custom).within("cluster_type.typed_config")
+        }
+        Some(ClusterDiscoveryType::ClusterType(custom)) => {
+            Err(Rejection::value("cluster_type.name", &custom.name))
+        }
+        Some(ClusterDiscoveryType::Type(other)) => {
+            let name = DiscoveryType::try_from(*other).map(|ty| ty.as_str_name());
+            Err(Rejection::value("type", name.unwrap_or("UNKNOWN")))
+        }
+        None => Err(Rejection::value(
+            "type",
+            DiscoveryType::Static.as_str_name(),
+        )),
+    }
+}
+
+fn dynamic_config(custom: &proto::cluster::CustomClusterType) -> Result<Discovery, Rejection> {
+    let Some(any) = &custom.typed_config else {
+        return Err(Rejection::new("", "is missing"));
+    };
+    let config = dynamic::ClusterConfig::decode(any.value.as_slice())
+        .map_err(|error| Rejection::new("", format!("cannot be decoded: {error}")))?;
+    let Some(ClusterImplementationSpecifier::DnsCacheConfig(cache)) =
+        config.cluster_implementation_specifier
+    else {
+        return Err(Rejection::new("dns_cache_config", "is missing"));
+    };
+    match cache.dns_lookup_family() {
+        DnsLookupFamily::All | DnsLookupFamily::V4Preferred => Ok(Discovery::Dynamic),
+        other => Err(Rejection::value(
+            "dns_cache_config.dns_lookup_family",
+            other.as_str_name(),
+        )),
+    }
+}
+
+fn http_options(message: &proto::Cluster) -> Result<(Protocol, Option<Duration>), Rejection> {
+    for (key, any) in &message.typed_extension_protocol_options {
+        let path = format!("typed_extension_protocol_options[\"{key}\"]");
+        if key != HTTP_OPTIONS || any.type_url != upstream::HttpProtocolOptions::type_url() {
+            return Err(Rejection::new(path, "is not supported by the shim"));
+        }
+        let options = upstream::HttpProtocolOptions::decode(any.value.as_slice())
+            .map_err(|error| Rejection::new(&path, format!("cannot be decoded: {error}")))?;
+        let bound = options
+            .common_http_protocol_options
+            .as_ref()
+            .and_then(|common| common.max_stream_duration.as_ref())
+            .and_then(duration::from_proto)
+            // Zero means no bound, as in Envoy.
+            .filter(|bound| !bound.is_zero());
+        let protocol = match &options.upstream_protocol_options {
+            Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(_)) => Protocol::Downstream,
+            Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)) => {
+                match explicit.protocol_config {
+                    Some(ProtocolConfig::Http2ProtocolOptions(_)) => Protocol::Http2,
+                    _ => Protocol::Http1,
+                }
+            }
+            _ => {
+                return Err(Rejection::new("upstream_protocol_options", "is missing")).within(path);
+            }
+        };
+        return Ok((protocol, bound));
+    }
+    Ok((Protocol::Http1, None))
+}
+
+fn breakers(message: &proto::Cluster) -> Result<Breakers, Rejection> {
+    let thresholds = message
+        .circuit_breakers
+        .as_ref()
+        .map(|breakers| breakers.thresholds.as_slice());
+    match thresholds.unwrap_or_default() {
+        [] => Ok(Breakers::default()),
+        [one] => {
+            only(
+                one.priority == 0,
+                "circuit_breakers.thresholds[0].priority",
+                "must be DEFAULT",
+            )?;
+            let or = |value: &Option<_>, default| {
+                value.as_ref().map_or(
+                    default,
+                    |value: &envoy_types::pb::google::protobuf::UInt32Value| value.value,
+                )
+            };
+            let default = Breakers::default();
+            Ok(Breakers {
+                connections: or(&one.max_connections, default.connections),
+                pending: or(&one.max_pending_requests, default.pending),
+                requests: or(&one.max_requests, default.requests),
+            })
+        }
+        _ => Err(Rejection::value(
+            "circuit_breakers.thresholds[1]",
+            "a second threshold",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use envoy_types::pb::google::protobuf::Duration as ProtoDuration;
+    use proto::cluster::EdsClusterConfig;
+
+    use super::*;
+
+    fn eds() -> proto::Cluster {
+        let ads = envoy_types::pb::envoy::config::core::v3::AggregatedConfigSource::default();
+        proto::Cluster {
+            name: "a/b|80".into(),
+            cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds as i32)),
+            eds_cluster_config: Some(EdsClusterConfig {
+                eds_config: Some(envoy_types::pb::envoy::config::core::v3::ConfigSource {
+                    config_source_specifier: Some(ConfigSourceSpecifier::Ads(ads)),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_cluster_without_service_name_is_its_own_endpoint_resource() {
+        let cluster = Cluster::from_proto(&eds()).unwrap();
+        assert_eq!(cluster.discovery, Discovery::Eds("a/b|80".into()));
+        assert_eq!(cluster.protocol, Protocol::Http1);
+        assert_eq!(cluster.breakers, Breakers::default());
+    }
+
+    #[test]
+    fn values_that_cannot_be_honoured_are_refused() {
+        let cases: [(&str, fn(&mut proto::Cluster)); 5] = [
+            ("lb_policy", |c| c.lb_policy = LbPolicy::Maglev as i32),
+            ("type", |c| c.cluster_discovery_type = None),
+            ("eds_cluster_config", |c| c.eds_cluster_config = None),
+            ("connect_timeout", |c| {
+                c.connect_timeout = Some(ProtoDuration::default())
+            }),
+            ("circuit_breakers", |c| {
+                c.circuit_breakers = Some(proto::CircuitBreakers {
+                    thresholds: vec![Default::default(), Default::default()],
+                    ..Default::default()
+                });
+            }),
+        ];
+        for (path, change) in cases {
+            let mut message = eds();
+            change(&mut message);
+            let rejection = Cluster::from_proto(&message).unwrap_err().to_string();
+            assert!(rejection.starts_with(path), "{rejection}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Listeners.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
+use envoy_types::pb::envoy::config::listener::v3 as proto;
+use envoy_types::pb::envoy::extensions::filters::http::dynamic_forward_proxy::v3::FilterConfig;
+use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
+use hcm::HttpConnectionManager;
+use hcm::http_connection_manager::{CodecType, RouteSpecifier, ServerHeaderTransformation};
+use prost::{Message, Name};
+use proto::filter::ConfigType;
+
+use super::endpoint::socket;
+use super::rejection::only;
+use super::{Rejection, Within};
+
+/// An accepted listener: an HTTP proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::shim) struct Listener {
+    /// Where it listens; port 0 lets the system choose.
+    pub(in crate::shim) address: SocketAddr,
+    /// Name of its route configuration.
+    pub(in crate::shim) routes: String,
+    /// Protocols that a connection may change to, in lower case.
+    pub(in crate::shim) upgrades: BTreeSet<String>,
+}
+
+impl Listener {
+    /// The listener that a message of supported fields describes.
+    pub(in crate::shim) fn from_proto(message: &proto::Listener) -> Result<Self, Rejection> {
+        let address = socket(message.address.as_ref(), "address")?;
+        let [chain] = message.filter_chains.as_slice() else {
+            return Err(Rejection::new(
+                "filter_chains",
+                "must have exactly one item",
+            ));
+        };
+        let [filter] = chain.filters.as_slice() else {
+            return Err(Rejection::new(
+                "filter_chains[0].filters",
+                "must have exactly one item",
+            ));
+        };
+        let path = "filter_chains[0].filters[0].typed_config";
+        let manager = match &filter.config_type {
+            Some(ConfigType::TypedConfig(any))
+                if any.type_url == HttpConnectionManager::type_url() =>
+            {
+                HttpConnectionManager::decode(any.value.as_slice())
+                    .map_err(|error| Rejection::new(path, format!("cannot be decoded: {error}")))?
+            }
+            _ => return Err(Rejection::new(path, "must be an HttpConnectionManager")),
+        };
+        let (routes, upgrades) = connection_manager(&manager).within(path)?;
+        Ok(Self {
+            address,
+            routes,
+            upgrades,
+        })
+    }
+}
+
+/// The shim leaves requests and answers as they are, so whatever would change them must be switched off.
+fn connection_manager(
+    message: &HttpConnectionManager,
+) -> Result<(String, BTreeSet<String>), Rejection> {
+    only(
+        message.codec_type == CodecType::Auto as i32,
+        "codec_type",
+        "must be AUTO",
+    )?;
+    only(
+        message.server_header_transformation == ServerHeaderTransformation::PassThrough as i32,
+        "server_header_transformation",
+        "must be PASS_THROUGH",
+    )?;
+    only(message.skip_xff_append, "skip_xff_append", "must be true")?;
+    only(
+        message.preserve_external_request_id,
+        "preserve_external_request_id",
+        "must be true",
+    )?;
+    only(
+        message
+            .stream_idle_timeout
+            .as_ref()
+            .is_some_and(|t| t.seconds == 0 && t.nanos == 0),
+        "stream_idle_timeout",
+        "must be 0s",
+    )?;
+    only(
+        message
+            .http_protocol_options
+            .as_ref()
+            .is_some_and(|options| options.accept_http_10),
+        "http_protocol_options.accept_http_10",
+        "must be true",
+    )?;
+    let Some(RouteSpecifier::Rds(rds)) = &message.route_specifier else {
+        return Err(Rejection::new("rds", "is missing"));
+    };
+    let source = rds
+        .config_source
+        .as_ref()
+        .and_then(|source| source.config_source_specifier.as_ref());
+    only(
+        matches!(source, Some(ConfigSourceSpecifier::Ads(_))),
+        "rds.config_source",
+        "must be `ads`",
+    )?;
+    filters(&message.http_filters)?;
+    let upgrades = message
+        .upgrade_configs
+        .iter()
+        .filter(|upgrade| upgrade.enabled.as_ref().is_none_or(|enabled| enabled.value))
+        .map(|upgrade| upgrade.upgrade_type.to_ascii_lowercase())
+        .collect();
+    Ok((rds.route_config_name.clone(), upgrades))
+}
+
+/// The router must be the last; the filter that looks up hosts may come before it.
+fn filters(filters: &[hcm::HttpFilter]) -> Result<(), Rejection> {
+    use hcm::http_filter::ConfigType;
+
+    let last = filters.len().saturating_sub(1);
+    for (index, filter) in filters.iter().take(last).enumerate() {
+        only(
+            matches!(&filter.config_type, Some(ConfigType::TypedConfig(any)) if any.type_url == FilterConfig::type_url()),
+            &format!("http_filters[{index}].typed_config"),
+            "must be a dynamic_forward_proxy FilterConfig",
+        )?;
+    }
+    let path = format!("http_filters[{last}].typed_config");
+    let router = match filters
+        .last()
+        .and_then(|filter| filter.config_type.as_ref())
+    {
+        Some(ConfigType::TypedConfig(any)) if any.type_url == Router::type_url() => {
+            Router::decode(any.value.as_slice())
+                .map_err(|error| Rejection::new(&path, format!("cannot be decoded: {error}")))?
+        }
+        _ => {
+            return Err(Rejection::new(
+                path,
+                "must be the Router, last of all filters",
+            ));
+        }
+    };
+    only(
+        router.suppress_envoy_headers,
+        &format!("{path}.suppress_envoy_headers"),
+        "must be true",
+    )
+}

@@ -1,0 +1,20 @@
+//! The configuration as the proxy uses it: plain values with everything computed beforehand.
+//!
+//! One file per resource type: the value, and how it comes from the accepted message. Which fields a message may have at
+//! all is decided before, by [`support`](super::support); here the values are looked at.
+
+mod cluster;
+mod endpoint;
+mod header_match;
+mod listener;
+mod mirror;
+mod rejection;
+mod route;
+
+pub(super) use cluster::{Cluster, Discovery, Protocol};
+pub(super) use endpoint::{Endpoints, endpoints};
+pub(super) use header_match::{HeaderMatch, Subject, Test};
+pub(super) use listener::Listener;
+pub(super) use mirror::{HostRewrite, Mirror, Mutation, Share};
+pub(super) use rejection::{Rejection, Within};
+pub(super) use route::{Action, Route, RouteTable};

@@ -1,0 +1,179 @@
+//! Route configurations.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
+use envoy_types::pb::envoy::config::route::v3 as proto;
+use http::StatusCode;
+use proto::route_action::ClusterSpecifier;
+use proto::route_match::PathSpecifier;
+
+use super::rejection::only;
+use super::{HeaderMatch, Mirror, Rejection, Within};
+
+/// An accepted route configuration.
+#[derive(Clone, Debug, Default)]
+pub(in crate::shim) struct RouteTable {
+    /// Routes by host, in lower case.
+    pub(in crate::shim) hosts: HashMap<String, Arc<[Route]>>,
+    /// Routes of the domain `*`.
+    pub(in crate::shim) any: Option<Arc<[Route]>>,
+}
+
+/// One route.
+#[derive(Clone, Debug)]
+pub(in crate::shim) struct Route {
+    pub(in crate::shim) prefix: String,
+    pub(in crate::shim) headers: Vec<HeaderMatch>,
+    pub(in crate::shim) action: Action,
+}
+
+/// What happens with a request.
+#[derive(Clone, Debug)]
+pub(in crate::shim) enum Action {
+    /// The proxy answers.
+    Respond(StatusCode, Bytes),
+    /// It goes to a cluster, and copies of it perhaps elsewhere.
+    Forward {
+        cluster: String,
+        mirrors: Arc<[Mirror]>,
+    },
+}
+
+impl RouteTable {
+    /// The table that a message of supported fields describes.
+    pub(in crate::shim) fn from_proto(
+        message: &proto::RouteConfiguration,
+    ) -> Result<Self, Rejection> {
+        let mut table = Self::default();
+        for (index, host) in message.virtual_hosts.iter().enumerate() {
+            table.add(host).within(format!("virtual_hosts[{index}]"))?;
+        }
+        Ok(table)
+    }
+
+    fn add(&mut self, host: &proto::VirtualHost) -> Result<(), Rejection> {
+        only(host.require_tls == 0, "require_tls", "must be NONE")?;
+        let routes: Arc<[Route]> = host
+            .routes
+            .iter()
+            .enumerate()
+            .map(|(index, route)| Route::from_proto(route).within(format!("routes[{index}]")))
+            .collect::<Result<_, _>>()?;
+        for (index, domain) in host.domains.iter().enumerate() {
+            let path = format!("domains[{index}]");
+            let before = match domain.as_str() {
+                "*" => self.any.replace(Arc::clone(&routes)),
+                wildcard if wildcard.contains('*') => {
+                    return Err(Rejection::value(&path, format!("`{wildcard}`")));
+                }
+                exact => self
+                    .hosts
+                    .insert(exact.to_ascii_lowercase(), Arc::clone(&routes)),
+            };
+            if before.is_some() {
+                return Err(Rejection::new(path, format!("`{domain}` is given twice")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Names of the clusters that requests or copies may go to.
+    pub(in crate::shim) fn clusters(&self) -> impl Iterator<Item = &str> {
+        self.hosts
+            .values()
+            .chain(&self.any)
+            .flat_map(|routes| routes.iter())
+            .flat_map(|route| route.action.clusters())
+    }
+}
+
+impl Action {
+    fn clusters(&self) -> impl Iterator<Item = &str> {
+        let (cluster, mirrors) = match self {
+            Self::Respond(..) => (None, None),
+            Self::Forward { cluster, mirrors } => (Some(cluster), Some(mirrors)),
+        };
+        let shadows = mirrors.into_iter().flat_map(|mirrors| mirrors.iter());
+        cluster
+            .into_iter()
+            .chain(shadows.map(|mirror| &mirror.cluster))
+            .map(String::as_str)
+    }
+}
+
+impl Route {
+    fn from_proto(message: &proto::Route) -> Result<Self, Rejection> {
+        let Some(condition) = &message.r#match else {
+            return Err(Rejection::new("match", "is missing"));
+        };
+        let Some(PathSpecifier::Prefix(prefix)) = &condition.path_specifier else {
+            return Err(Rejection::new("match.prefix", "is missing"));
+        };
+        let headers = condition
+            .headers
+            .iter()
+            .enumerate()
+            .map(|(index, header)| {
+                HeaderMatch::from_proto(header).within(format!("match.headers[{index}]"))
+            })
+            .collect::<Result<_, _>>()?;
+        let action = match &message.action {
+            Some(proto::route::Action::Route(action)) => forward(action).within("route")?,
+            Some(proto::route::Action::DirectResponse(action)) => {
+                respond(action).within("direct_response")?
+            }
+            _ => return Err(Rejection::new("route", "is missing")),
+        };
+        Ok(Self {
+            prefix: prefix.clone(),
+            headers,
+            action,
+        })
+    }
+}
+
+fn respond(message: &proto::DirectResponseAction) -> Result<Action, Rejection> {
+    let status = u16::try_from(message.status)
+        .ok()
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .filter(|status| status.as_u16() >= 200)
+        .ok_or_else(|| Rejection::value("status", message.status))?;
+    let body = match message
+        .body
+        .as_ref()
+        .and_then(|body| body.specifier.as_ref())
+    {
+        None => Bytes::new(),
+        Some(Specifier::InlineString(text)) => Bytes::from(text.clone()),
+        Some(Specifier::InlineBytes(bytes)) => Bytes::from(bytes.clone()),
+        Some(_) => return Err(Rejection::new("body", "must be inline")),
+    };
+    Ok(Action::Respond(status, body))
+}
+
+fn forward(message: &proto::RouteAction) -> Result<Action, Rejection> {
+    let Some(ClusterSpecifier::Cluster(cluster)) = &message.cluster_specifier else {
+        return Err(Rejection::new("cluster", "is missing"));
+    };
+    // Absent means 15 s in Envoy, and the shim has no such clock.
+    let unbounded = message
+        .timeout
+        .as_ref()
+        .is_some_and(|t| t.seconds == 0 && t.nanos == 0);
+    only(unbounded, "timeout", "must be 0s")?;
+    let mirrors = message
+        .request_mirror_policies
+        .iter()
+        .enumerate()
+        .map(|(index, policy)| {
+            Mirror::from_proto(policy).within(format!("request_mirror_policies[{index}]"))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Action::Forward {
+        cluster: cluster.clone(),
+        mirrors,
+    })
+}

@@ -1,0 +1,326 @@
+//! Which fields a message may have.
+//!
+//! Every field that is set must stand in the table. So a message that asks for something the shim would not do is
+//! refused by name, where a decoder would drop what it does not know in silence.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use prost_reflect::{DynamicMessage, MapKey, ReflectMessage, Value};
+
+use super::config::Rejection;
+use crate::proto;
+
+/// The supported fields, by message. Wrappers, durations and structs of `google.protobuf` are values.
+const SUPPORTED: &[(&str, &[&str])] = &[
+    (
+        "envoy.config.cluster.v3.Cluster",
+        &[
+            "name",
+            "type",
+            "cluster_type",
+            "eds_cluster_config",
+            "connect_timeout",
+            "lb_policy",
+            "per_connection_buffer_limit_bytes",
+            "circuit_breakers",
+            "typed_extension_protocol_options",
+        ],
+    ),
+    (
+        "envoy.config.cluster.v3.Cluster.CustomClusterType",
+        &["name", "typed_config"],
+    ),
+    (
+        "envoy.config.cluster.v3.Cluster.EdsClusterConfig",
+        &["eds_config", "service_name"],
+    ),
+    ("envoy.config.cluster.v3.CircuitBreakers", &["thresholds"]),
+    (
+        "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
+        // The shim never retries, so any bound on retries holds; it counts overflows whether tracked or not.
+        &[
+            "priority",
+            "max_connections",
+            "max_pending_requests",
+            "max_requests",
+            "max_retries",
+            "track_remaining",
+        ],
+    ),
+    (
+        "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+        &["dns_cache_config"],
+    ),
+    (
+        "envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig",
+        &["name", "dns_lookup_family"],
+    ),
+    (
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        &[
+            "common_http_protocol_options",
+            "explicit_http_config",
+            "use_downstream_protocol_config",
+        ],
+    ),
+    (
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig",
+        &["http_protocol_options", "http2_protocol_options"],
+    ),
+    (
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig",
+        &["http_protocol_options", "http2_protocol_options"],
+    ),
+    (
+        "envoy.config.core.v3.HttpProtocolOptions",
+        &["max_stream_duration"],
+    ),
+    (
+        "envoy.config.core.v3.Http1ProtocolOptions",
+        &["accept_http_10"],
+    ),
+    ("envoy.config.core.v3.Http2ProtocolOptions", &[]),
+    ("envoy.config.core.v3.AggregatedConfigSource", &[]),
+    (
+        "envoy.config.core.v3.ConfigSource",
+        &["ads", "resource_api_version", "initial_fetch_timeout"],
+    ),
+    ("envoy.config.core.v3.Address", &["socket_address"]),
+    (
+        "envoy.config.core.v3.SocketAddress",
+        &["protocol", "address", "port_value"],
+    ),
+    (
+        "envoy.config.core.v3.Locality",
+        &["region", "zone", "sub_zone"],
+    ),
+    (
+        "envoy.config.endpoint.v3.ClusterLoadAssignment",
+        &["cluster_name", "endpoints"],
+    ),
+    (
+        "envoy.config.endpoint.v3.LocalityLbEndpoints",
+        &[
+            "locality",
+            "lb_endpoints",
+            "load_balancing_weight",
+            "priority",
+        ],
+    ),
+    ("envoy.config.endpoint.v3.LbEndpoint", &["endpoint"]),
+    ("envoy.config.endpoint.v3.Endpoint", &["address"]),
+    (
+        "envoy.config.listener.v3.Listener",
+        &[
+            "name",
+            "address",
+            "filter_chains",
+            "traffic_direction",
+            "stat_prefix",
+        ],
+    ),
+    ("envoy.config.listener.v3.FilterChain", &["name", "filters"]),
+    ("envoy.config.listener.v3.Filter", &["name", "typed_config"]),
+    (
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        &[
+            "stat_prefix",
+            "codec_type",
+            "rds",
+            "http_filters",
+            "upgrade_configs",
+            "server_header_transformation",
+            "http_protocol_options",
+            "stream_idle_timeout",
+            "skip_xff_append",
+            "preserve_external_request_id",
+        ],
+    ),
+    (
+        "envoy.extensions.filters.network.http_connection_manager.v3.Rds",
+        &["config_source", "route_config_name"],
+    ),
+    (
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig",
+        &["upgrade_type", "enabled"],
+    ),
+    (
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
+        &["name", "typed_config"],
+    ),
+    (
+        "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig",
+        &["dns_cache_config"],
+    ),
+    (
+        "envoy.extensions.filters.http.router.v3.Router",
+        &["suppress_envoy_headers"],
+    ),
+    (
+        "envoy.config.route.v3.RouteConfiguration",
+        &["name", "virtual_hosts"],
+    ),
+    (
+        "envoy.config.route.v3.VirtualHost",
+        &["name", "domains", "routes", "require_tls"],
+    ),
+    (
+        "envoy.config.route.v3.Route",
+        &["name", "match", "route", "direct_response"],
+    ),
+    ("envoy.config.route.v3.RouteMatch", &["prefix", "headers"]),
+    (
+        "envoy.config.route.v3.HeaderMatcher",
+        &[
+            "name",
+            "invert_match",
+            "exact_match",
+            "safe_regex_match",
+            "range_match",
+            "present_match",
+            "prefix_match",
+            "suffix_match",
+            "contains_match",
+            "string_match",
+        ],
+    ),
+    (
+        "envoy.type.matcher.v3.StringMatcher",
+        &["exact", "prefix", "suffix", "contains", "safe_regex"],
+    ),
+    (
+        "envoy.type.matcher.v3.RegexMatcher",
+        &["google_re2", "regex"],
+    ),
+    ("envoy.type.matcher.v3.RegexMatcher.GoogleRE2", &[]),
+    ("envoy.type.v3.Int64Range", &["start", "end"]),
+    (
+        "envoy.type.v3.FractionalPercent",
+        &["numerator", "denominator"],
+    ),
+    (
+        "envoy.config.route.v3.DirectResponseAction",
+        &["status", "body"],
+    ),
+    (
+        "envoy.config.core.v3.DataSource",
+        &["inline_bytes", "inline_string"],
+    ),
+    (
+        "envoy.config.route.v3.RouteAction",
+        &["cluster", "timeout", "request_mirror_policies"],
+    ),
+    (
+        "envoy.config.route.v3.RouteAction.RequestMirrorPolicy",
+        &[
+            "cluster",
+            "runtime_fraction",
+            "disable_shadow_host_suffix_append",
+            "request_headers_mutations",
+            "host_rewrite_literal",
+        ],
+    ),
+    (
+        "envoy.config.core.v3.RuntimeFractionalPercent",
+        &["default_value", "runtime_key"],
+    ),
+    (
+        "envoy.config.common.mutation_rules.v3.HeaderMutation",
+        &["remove", "append"],
+    ),
+    (
+        "envoy.config.core.v3.HeaderValueOption",
+        &["header", "append_action"],
+    ),
+    ("envoy.config.core.v3.HeaderValue", &["key", "value"]),
+    ("envoy.service.runtime.v3.Runtime", &["name", "layer"]),
+];
+
+static TABLE: LazyLock<HashMap<&str, HashSet<&str>>> = LazyLock::new(|| {
+    SUPPORTED
+        .iter()
+        .map(|(message, fields)| (*message, fields.iter().copied().collect()))
+        .collect()
+});
+
+/// Checks the bytes of one resource.
+pub(super) fn check(type_url: &str, body: &[u8]) -> Result<(), Rejection> {
+    any("", type_url, body)
+}
+
+fn any(path: &str, type_url: &str, body: &[u8]) -> Result<(), Rejection> {
+    match proto::decode(type_url, body) {
+        Ok(inner) if TABLE.contains_key(inner.descriptor().full_name()) => message(path, &inner),
+        Ok(_) | Err(proto::DecodeError::UnknownType(_)) => Err(Rejection::new(
+            path,
+            format!("has the type `{type_url}`, which is not supported by the shim"),
+        )),
+        Err(error) => Err(Rejection::new(path, format!("is {error}"))),
+    }
+}
+
+fn message(path: &str, message: &DynamicMessage) -> Result<(), Rejection> {
+    let descriptor = message.descriptor();
+    if let Some(unknown) = message.unknown_fields().next() {
+        return Err(unsupported(&format!(
+            "{}field {}",
+            dotted(path),
+            unknown.number()
+        )));
+    }
+    let allowed = TABLE.get(descriptor.full_name());
+    for (field, content) in message.fields() {
+        let path = format!("{}{}", dotted(path), field.name());
+        if !allowed.is_some_and(|allowed| allowed.contains(field.name())) {
+            return Err(unsupported(&path));
+        }
+        value(&path, content)?;
+    }
+    Ok(())
+}
+
+fn value(path: &str, content: &Value) -> Result<(), Rejection> {
+    match content {
+        Value::Message(inner) => match inner.descriptor().full_name() {
+            "google.protobuf.Any" => {
+                let type_url = inner.get_field_by_name("type_url");
+                let body = inner.get_field_by_name("value");
+                match (type_url.as_deref(), body.as_deref()) {
+                    (Some(Value::String(type_url)), Some(Value::Bytes(body))) => {
+                        any(path, type_url, body)
+                    }
+                    _ => Err(unsupported(path)),
+                }
+            }
+            name if name.starts_with("google.protobuf.") => Ok(()),
+            _ => message(path, inner),
+        },
+        Value::List(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, item)| value(&format!("{path}[{index}]"), item)),
+        Value::Map(entries) => entries.iter().try_for_each(|(key, item)| match key {
+            MapKey::String(key) => value(&format!("{path}[\"{key}\"]"), item),
+            _ => Err(unsupported(path)),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn dotted(path: &str) -> String {
+    if path.is_empty() {
+        String::new()
+    } else {
+        format!("{path}.")
+    }
+}
+
+fn unsupported(path: &str) -> Rejection {
+    Rejection::new(path, "is not supported by the shim")
+}
+
+#[cfg(test)]
+#[path = "support_tests.rs"]
+mod tests;
