@@ -21,10 +21,7 @@ use super::names::{ClusterName, ServicePort};
 use super::passthrough;
 use super::unaltered;
 use super::values::{ads, number, seconds};
-use crate::model::Backend;
-use crate::model::Group;
-use crate::model::Mirror;
-use crate::model::Protocol;
+use crate::model::{Backend, Group, Mirror, Protocol};
 
 /// Copies under way, per mirror and sidecar; what is more is dropped. Small, and more than a healthy shadow needs.
 const COPIES: u32 = 64;
