@@ -10,8 +10,7 @@ use envoy_types::pb::envoy::config::endpoint::v3::{
 
 use super::names::ServicePort;
 use super::values::{address, number};
-use crate::model::Backend;
-use crate::model::Group;
+use crate::model::{Backend, Group};
 
 /// All assignments of a group, by name.
 pub(super) fn endpoints(group: &Group) -> Vec<ClusterLoadAssignment> {

@@ -5,8 +5,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
-use crate::model::Destination;
-use crate::model::DestinationPort;
+use crate::model::{Destination, DestinationPort};
 use crate::name::Namespaced;
 
 /// What may follow `SERVICE.NAMESPACE`. The last one is a fully qualified name in the sense of DNS.

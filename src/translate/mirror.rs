@@ -1,8 +1,11 @@
 //! Which requests may be copied, and how a copy differs from its request.
 //!
 //! The proxy streams a body to the shadow as it comes, and stops reading from the caller when the shadow stops reading. So
-//! a body is copied only if it surely fits the shadow's buffers, or if it is a gRPC message stream, of which the
-//! size is not known beforehand and which the bound on a copy's duration cuts short. A protocol upgrade is no request to copy.
+//! a body is copied only if it surely fits the shadow's buffers. A protocol upgrade is no request to copy.
+//!
+//! gRPC is the exception: the size of its bodies is not known beforehand. Measured with a shadow that reads nothing, 4 MiB
+//! (the largest message that gRPC accepts by default) make nobody wait; a client that streams 20 MiB waits, once per
+//! call, until the bound on the copy's duration ends the copy.
 
 use envoy_types::pb::envoy::config::common::mutation_rules::v3::HeaderMutation;
 use envoy_types::pb::envoy::config::common::mutation_rules::v3::header_mutation::Action;

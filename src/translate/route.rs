@@ -22,8 +22,7 @@ use super::mirror::Verdict;
 use super::names::ROUTES;
 use super::passthrough;
 use super::values::seconds;
-use crate::model::DestinationPort;
-use crate::model::Group;
+use crate::model::{DestinationPort, Group};
 
 /// The route configuration of a group: the proxy itself, each form of each destination, all the rest.
 pub(super) fn routes(group: &Group) -> RouteConfiguration {

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::names::{RUNTIME, ShareKey};
-use crate::model::Fraction;
-use crate::model::Group;
+use crate::model::{Fraction, Group};
 use crate::proto::envoy::service::runtime::v3::Runtime;
 use crate::proto::google::protobuf::value::Kind;
 use crate::proto::google::protobuf::{Struct, Value};

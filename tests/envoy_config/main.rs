@@ -3,6 +3,12 @@
 //! The resources of a group are turned into a configuration file: what would come by RDS, EDS and RTDS is put where it
 //! is asked for. `MIRRORPLANE_ENVOY` is the path of an Envoy binary.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and is skipped loudly"
+)]
+
 mod envoy;
 mod models;
 
