@@ -31,10 +31,13 @@
 //! * The shadow never hurts the primary.
 
 pub mod api;
+pub mod app;
+pub mod cli;
 pub mod diag;
 pub mod dialect;
 pub mod model;
 pub mod name;
+pub mod pipeline;
 pub mod proto;
 pub mod resolve;
 pub mod server;

@@ -1,2 +1,7 @@
 //! The `mirrorplane` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mirrorplane::cli::main()
+}

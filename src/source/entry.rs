@@ -27,6 +27,8 @@ use crate::name::Namespaced;
 pub(super) struct Entry {
     pub(super) kind: Kind,
     pub(super) name: Namespaced,
+    /// Whether the object itself says which namespace it is in, or is in none.
+    pub(super) names_namespace: bool,
     pub(super) object: Object,
     pub(super) origin: Origin,
 }

@@ -1,7 +1,9 @@
 //! A folder of files → one state of the world.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::fs;
 use std::io;
 use std::io::Read;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::entry::Entry;
+use super::filing::Filing;
 use super::kind::Kind;
 use super::objects::Objects;
 use super::parse::Parsed;
@@ -98,7 +101,7 @@ pub fn read(path: &Path, previous: &Folder) -> Folder {
             files.insert(path, file);
         }
     }
-    merge(files, report)
+    merge(path, files, report)
 }
 
 /// Reads a file; `None` if it was removed after it had been listed.
@@ -161,22 +164,24 @@ fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
 }
 
 /// Puts the files together. Of two objects with the same name, the first in order of path and text wins.
-fn merge(files: BTreeMap<PathBuf, File>, unreadable: Report) -> Folder {
+fn merge(root: &Path, files: BTreeMap<PathBuf, File>, unreadable: Report) -> Folder {
     let mut objects = Objects::default();
     let mut diagnostics: Vec<Diagnostic> = unreadable.iter().cloned().collect();
-    let mut first: HashMap<(Kind, &Namespaced), &Entry> = HashMap::new();
+    let filing = Filing::new(root, files.values().flat_map(|file| &file.parsed.entries));
+    let mut first: HashMap<(Kind, Namespaced), Cow<'_, Entry>> = HashMap::new();
     for parsed in files.values().map(|file| &file.parsed) {
         diagnostics.extend(parsed.report.iter().cloned());
-        for entry in &parsed.entries {
-            match first.get(&(entry.kind, &entry.name)) {
-                None => {
-                    first.insert((entry.kind, &entry.name), entry);
+        for entry in parsed.entries.iter().map(|entry| filing.file(entry)) {
+            match first.entry((entry.kind, entry.name.clone())) {
+                Vacant(place) => {
                     entry.insert_into(&mut objects);
+                    place.insert(entry);
                 }
-                Some(winner) => diagnostics.push(duplicate(entry, winner)),
+                Occupied(winner) => diagnostics.push(duplicate(&entry, winner.get())),
             }
         }
     }
+    drop(first);
     diagnostics.sort_by(|a, b| a.place.cmp(&b.place));
     let mut report = Report::default();
     for diagnostic in diagnostics {

@@ -64,6 +64,17 @@ pub(super) fn name_of(kind: Kind, fields: &Map<String, Value>) -> Result<Namespa
     })
 }
 
+/// Whether an object says which namespace it is in; one of a cluster-scoped kind is in none.
+pub(super) fn names_namespace(kind: Kind, fields: &Map<String, Value>) -> bool {
+    let namespace = fields
+        .get("metadata")
+        .and_then(|metadata| metadata.get("namespace"));
+    kind.is_cluster_scoped()
+        || namespace
+            .and_then(Value::as_str)
+            .is_some_and(|text| !text.is_empty())
+}
+
 fn name<'a>(value: Option<&'a Value>, key: &str) -> Result<Option<&'a str>, BadHeader> {
     let path = FieldPath::of("metadata").key(key);
     match value {

@@ -12,6 +12,7 @@
 mod debounce;
 mod decode;
 mod entry;
+mod filing;
 mod folder;
 mod header;
 mod kind;

@@ -50,3 +50,34 @@ pub struct Objects {
     /// PluginConfigs.
     pub plugin_configs: BTreeMap<Namespaced, Sourced<PluginConfig>>,
 }
+
+impl Objects {
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        let Self {
+            namespaces,
+            services,
+            endpoint_slices,
+            pods,
+            workloads,
+            mesh_configs,
+            plugins,
+            plugin_chains,
+            plugin_configs,
+        } = self;
+        namespaces.len()
+            + services.len()
+            + endpoint_slices.len()
+            + pods.len()
+            + workloads.len()
+            + mesh_configs.len()
+            + plugins.len()
+            + plugin_chains.len()
+            + plugin_configs.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

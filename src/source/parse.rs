@@ -159,6 +159,7 @@ impl<'a> Reading<'a> {
         let Some(name) = self.name(&mut origin, kind, &fields) else {
             return;
         };
+        let names_namespace = header::names_namespace(kind, &fields);
         let mut value = Value::Object(fields);
         let keep: &[&str] = match kind {
             Kind::PluginConfig => &["spec", "config"],
@@ -186,6 +187,7 @@ impl<'a> Reading<'a> {
                 self.parsed.entries.push(Entry {
                     kind,
                     name,
+                    names_namespace,
                     object,
                     origin,
                 });

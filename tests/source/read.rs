@@ -16,13 +16,7 @@ fn the_objects_of_the_example_are_read_as_they_are() {
     let mesh = Mesh::of(EXAMPLE);
     assert_eq!(mesh.report(), [""; 0]);
     let objects = &mesh.folder.objects;
-    assert_eq!(
-        mesh.services(),
-        [
-            "pipy/pipy-ok-v1",
-            "pipy/pipy-ok-v2"
-        ]
-    );
+    assert_eq!(mesh.services(), ["pipy/pipy-ok-v1", "pipy/pipy-ok-v2"]);
     assert_eq!(objects.workloads.len(), 1);
     let plugin = objects.plugins.values().next().unwrap();
     assert_eq!(plugin.object.spec.priority, Some(115.0));

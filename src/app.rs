@@ -1,0 +1,116 @@
+//! The wiring of `serve`: source → pipeline → server, each a task, joined by watches. No logic of its own.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::field::display;
+use tracing::{error, info, warn};
+
+use crate::diag::Diagnostic;
+use crate::diag::Severity;
+use crate::pipeline::Pipeline;
+use crate::resolve::Settings;
+use crate::server;
+use crate::server::Stats;
+use crate::snapshot::World;
+use crate::source;
+use crate::source::Folder;
+
+/// What the control plane is made of.
+#[derive(Debug)]
+pub struct Config {
+    /// The folder of objects.
+    pub directory: PathBuf,
+    /// Where sidecars connect.
+    pub listener: TcpListener,
+    /// Defaults for the objects.
+    pub settings: Settings,
+    /// Counts what is served.
+    pub stats: Arc<Stats>,
+}
+
+/// A vital part of the control plane ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder cannot be watched.
+    #[error("cannot read the configuration folder")]
+    Source(#[source] io::Error),
+    /// The server failed.
+    #[error("cannot serve")]
+    Server(#[source] server::Error),
+}
+
+/// Runs the control plane until `shutdown` is ready or a vital part of it ends.
+pub async fn run(
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
+    let Config {
+        directory,
+        listener,
+        settings,
+        stats,
+    } = config;
+    let (folders, folder) = watch::channel(None);
+    let (worlds, world) = watch::channel(None);
+    tokio::select! {
+        result = source::run(directory, folders) => result.map_err(Error::Source),
+        () = translate(folder, worlds, Pipeline::new(settings)) => Ok(()),
+        result = server::serve(listener, world, stats, shutdown) => result.map_err(Error::Server),
+    }
+}
+
+/// Turns each new state of the folder into what is served, and says what is new about it.
+async fn translate(
+    mut folders: watch::Receiver<Option<Arc<Folder>>>,
+    worlds: watch::Sender<Option<Arc<World>>>,
+    mut pipeline: Pipeline,
+) {
+    let mut said = HashSet::new();
+    while folders.changed().await.is_ok() {
+        let Some(folder) = folders.borrow_and_update().clone() else {
+            continue;
+        };
+        let step = pipeline.step(&folder.objects);
+        let now: Vec<&Diagnostic> = folder.report.iter().chain(&step.report).collect();
+        for diagnostic in &now {
+            if !said.contains(&diagnostic.to_string()) {
+                log(diagnostic);
+            }
+        }
+        said = now.iter().map(ToString::to_string).collect();
+        for dangling in &step.dangling {
+            error!(%dangling, "kept the last good configuration of a group");
+        }
+        info!(
+            groups = step.world.groups.len(),
+            nodes = step.world.nodes.len(),
+            "configuration loaded"
+        );
+        worlds.send_replace(Some(step.world));
+    }
+}
+
+fn log(diagnostic: &Diagnostic) {
+    let Diagnostic {
+        code,
+        message,
+        effect,
+        help,
+        object,
+        path,
+        place,
+    } = diagnostic;
+    let code = code.as_str();
+    let (place, object) = (place.as_ref().map(display), object.as_ref().map(display));
+    match diagnostic.severity() {
+        Severity::Error => error!(code, place, object, %path, effect, help, "{message}"),
+        Severity::Warning => warn!(code, place, object, %path, effect, help, "{message}"),
+        Severity::Info => info!(code, place, object, %path, effect, help, "{message}"),
+    }
+}

@@ -1,0 +1,126 @@
+//! The command line: one file per subcommand.
+//!
+//! Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 done and the answer is no (`check` found errors, the demo's
+//! shares were wrong), 2 not done.
+
+mod bootstrap;
+mod check;
+mod completions;
+mod demo;
+mod output;
+mod serve;
+mod shim;
+mod translate;
+
+use std::io;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+/// Mirrors live traffic to a shadow service, without hurting the live one.
+#[derive(Debug, Parser)]
+#[command(name = "mirrorplane", version, max_term_width = 120)]
+#[command(after_help = "Examples:
+  mirrorplane demo                          the whole thing in one process, nothing else needed
+  mirrorplane check ./mesh                  what is wrong with a folder of objects
+  mirrorplane serve --config-dir ./mesh     the control plane
+  mirrorplane bootstrap --node curl/curl    what a sidecar starts with")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log, as in `info` or `mirrorplane::server=debug` [default: info for serve and shim, else warn]
+    #[arg(long, global = true, env = "MIRRORPLANE_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    /// How to log
+    #[arg(long, global = true, env = "MIRRORPLANE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// A line of text for each event
+    Text,
+    /// A JSON object for each event
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Check(check::Args),
+    Translate(translate::Args),
+    Bootstrap(bootstrap::Args),
+    Shim(shim::Args),
+    Demo(demo::Args),
+    Completions(completions::Args),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // To stdout for --help and --version, to stderr for mistakes. Nothing is left to do if that fails.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::talk(format_args!("error: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let level = match cli.command {
+        Command::Serve(_) | Command::Shim(_) => "info",
+        _ => "warn",
+    };
+    let filter = EnvFilter::try_new(cli.log.as_deref().unwrap_or(level))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    match cli.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    match cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Translate(args) => translate::run(&args),
+        Command::Bootstrap(args) => bootstrap::run(&args),
+        Command::Shim(args) => shim::run(&args),
+        Command::Demo(args) => demo::run(args),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+/// Runs a future to its end on a new runtime.
+fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
+}
+
+/// Ends when the process is asked to: Ctrl-C or SIGTERM.
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        }
+        // Without handlers the signals keep their default effect: they end the process.
+        _ => std::future::pending().await,
+    }
+}

@@ -1,0 +1,65 @@
+//! The pure middle of the control plane as one step: a state of the world goes in, what is to be served comes out.
+//!
+//! `serve` takes a step for each change of its folder, `check` and `translate` take a single one.
+
+use std::sync::Arc;
+
+use crate::diag::Report;
+use crate::model::Model;
+use crate::resolve::Kept;
+use crate::resolve::Settings;
+use crate::resolve::resolve;
+use crate::snapshot::Dangling;
+use crate::snapshot::World;
+use crate::snapshot::build;
+use crate::source::Objects;
+
+/// What the last step yielded, so that the next one keeps what did not change.
+#[derive(Debug)]
+pub struct Pipeline {
+    settings: Settings,
+    kept: Kept,
+    last: Option<(Model, Arc<World>)>,
+}
+
+/// What one step yields.
+#[derive(Debug)]
+pub struct Step {
+    /// What is to be served.
+    pub world: Arc<World>,
+    /// What there is to say about the objects.
+    pub report: Report,
+    /// References to nothing in what was to be served. The groups concerned keep what they had.
+    pub dangling: Vec<Dangling>,
+}
+
+impl Pipeline {
+    /// A pipeline that has not seen anything yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            kept: Kept::default(),
+            last: None,
+        }
+    }
+
+    /// Takes the next state of the world. Total: whatever is wrong with the objects is in the report.
+    pub fn step(&mut self, objects: &Objects) -> Step {
+        let resolved = resolve(objects, &self.settings, &self.kept);
+        self.kept = resolved.kept;
+        let previous = self.last.as_ref().map(|(model, world)| (model, &**world));
+        let (world, dangling) = build(&resolved.model, previous);
+        let world = Arc::new(world);
+        self.last = Some((resolved.model, Arc::clone(&world)));
+        Step {
+            world,
+            report: resolved.report,
+            dangling: dangling.into_iter().flat_map(|(_, found)| found).collect(),
+        }
+    }
+
+    /// The model of the last step.
+    pub fn model(&self) -> Option<&Model> {
+        self.last.as_ref().map(|(model, _)| model)
+    }
+}

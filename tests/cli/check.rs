@@ -1,0 +1,394 @@
+//! `check`: each mistake is found, at its place, under its code.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::command::{EXAMPLE, arg, folder, mirrorplane, stderr, stdout};
+
+/// A mistake made in a file of the example: a text is replaced. `«` stands before the place that must be reported.
+struct Mistake {
+    code: &'static str,
+    file: &'static str,
+    from: &'static str,
+    to: &'static str,
+}
+
+const fn mistake(
+    code: &'static str,
+    file: &'static str,
+    from: &'static str,
+    to: &'static str,
+) -> Mistake {
+    Mistake {
+        code,
+        file,
+        from,
+        to,
+    }
+}
+
+const SERVICES: &str = "services.yaml";
+const ENDPOINTS: &str = "endpoints.yaml";
+const MIRROR: &str = "mirror.yaml";
+
+const MISTAKES: &[Mistake] = &[
+    // YAML.
+    mistake(
+        "MP001",
+        MIRROR,
+        "  priority: 115",
+        "  priority: 115\n «bad indentation: [1",
+    ),
+    mistake(
+        "MP001",
+        MIRROR,
+        "  priority: 115",
+        "  priority: 115\n  «priority: 116",
+    ),
+    mistake("MP001", MIRROR, "  priority: 115", "\t«priority: 115"),
+    mistake(
+        "MP003",
+        SERVICES,
+        "# The two versions",
+        "«just a text\n---\n# The two versions",
+    ),
+    // Objects.
+    mistake(
+        "MP006",
+        SERVICES,
+        "  name: pipy-ok-v2\n  namespace: pipy\nspec",
+        "  «name: pipy-ok-v1\n  namespace: pipy\nspec",
+    ),
+    mistake(
+        "MP007",
+        MIRROR,
+        "metadata:\n  name: traffic-mirror\nspec",
+        "«metadata: {}\nspec",
+    ),
+    mistake(
+        "MP008",
+        MIRROR,
+        "apiVersion: plugin.flomesh.io/v1alpha1\nkind: PluginChain",
+        "«apiVersion: plugin.flomesh.io/v1\nkind: PluginChain",
+    ),
+    // Wrong types and missing fields.
+    mistake(
+        "MP004",
+        SERVICES,
+        "      port: 8080\n---",
+        "      «port: http\n---",
+    ),
+    mistake(
+        "MP004",
+        SERVICES,
+        "      port: 8080\n---",
+        "      «port: 99999\n---",
+    ),
+    mistake("MP004", MIRROR, "  priority: 115", "  «priority: high"),
+    mistake(
+        "MP004",
+        MIRROR,
+        "  plugin: traffic-mirror\n",
+        "  «plugin: [traffic-mirror]\n",
+    ),
+    mistake(
+        "MP004",
+        MIRROR,
+        "    enablePluginPolicy: true",
+        "    «enablePluginPolicy: 3",
+    ),
+    mistake(
+        "MP004",
+        MIRROR,
+        "        - traffic-mirror\n",
+        "        «- {}\n",
+    ),
+    mistake(
+        "MP004",
+        ENDPOINTS,
+        "  - addresses: [\"127.0.0.1\"]\nports:\n  - name: pipy\n    port: 8081",
+        "  - «addresses: 127.0.0.1\nports:\n  - name: pipy\n    port: 8081",
+    ),
+    mistake(
+        "MP005",
+        MIRROR,
+        "  priority: 115",
+        "  priority: 115\n  «prioritty: 3",
+    ),
+    mistake(
+        "MP005",
+        MIRROR,
+        "    podSelector:",
+        "    «podSelektor: {}\n    podSelector:",
+    ),
+    // The switch, the plugin, the chain.
+    mistake(
+        "MP102",
+        MIRROR,
+        "    enablePluginPolicy: true",
+        "    «enablePluginPolicy: false",
+    ),
+    mistake("MP106", MIRROR, "  priority: 115", "  «priority: 90"),
+    mistake(
+        "MP201",
+        MIRROR,
+        "    - name: outbound-http",
+        "    - «name: inbound-http",
+    ),
+    mistake(
+        "MP202",
+        MIRROR,
+        "          operator: In",
+        "          «operator: Within",
+    ),
+    mistake(
+        "MP202",
+        MIRROR,
+        "          values: [\"osm\"]",
+        "          «values: []",
+    ),
+    mistake("MP203", MIRROR, "        app: curl", "        app: wget"),
+    mistake(
+        "MP204",
+        MIRROR,
+        "        - traffic-mirror\n",
+        "        «- traffic-miror\n",
+    ),
+    // The configuration: references.
+    mistake(
+        "MP301",
+        MIRROR,
+        "  plugin: traffic-mirror\n",
+        "  «plugin: traffic-miror\n",
+    ),
+    mistake(
+        "MP302",
+        MIRROR,
+        "    - name: outbound-http\n      plugins:\n        - traffic-mirror",
+        "    - name: outbound-http\n      plugins: []",
+    ),
+    mistake(
+        "MP303",
+        MIRROR,
+        "    - kind: Service",
+        "    - «kind: Deployment",
+    ),
+    mistake(
+        "MP304",
+        MIRROR,
+        "      name: pipy-ok-v1",
+        "      «name: pipy-ok-v0",
+    ),
+    mistake(
+        "MP306",
+        MIRROR,
+        "  destinationRefs:\n    - kind: Service\n      name: pipy-ok-v1\n      namespace: pipy",
+        "  «destinationRefs: []",
+    ),
+    mistake(
+        "MP321",
+        MIRROR,
+        "    service: pipy-ok-v2",
+        "    «service: pipy-ok-v3",
+    ),
+    mistake("MP322", MIRROR, "    port: 8080", "    «port: 8081"),
+    mistake(
+        "MP325",
+        MIRROR,
+        "    service: pipy-ok-v2",
+        "    «service: pipy-ok-v1",
+    ),
+    // The configuration: keys and values.
+    mistake(
+        "MP311",
+        MIRROR,
+        "    percentage:\n",
+        "    «percent: 1\n    percentage:\n",
+    ),
+    mistake("MP312", MIRROR, "    service: pipy-ok-v2\n", ""),
+    mistake("MP313", MIRROR, "    port: 8080", "    «port: 0"),
+    mistake(
+        "MP313",
+        MIRROR,
+        "    service: pipy-ok-v2",
+        "    «service: [pipy-ok-v2]",
+    ),
+    mistake("MP314", MIRROR, "    percentage:\n      value: 1.0\n", ""),
+    mistake("MP315", MIRROR, "value: 1.0", "«value: 50"),
+    mistake("MP316", MIRROR, "value: 1.0", "«value: -0.5"),
+    mistake("MP316", MIRROR, "value: 1.0", "«value: 50%"),
+    mistake("MP316", MIRROR, "value: 1.0", "«value: .nan"),
+    mistake("MP316", MIRROR, "value: 1.0", "«value: [1]"),
+    mistake("MP317", MIRROR, "value: 1.0", "«value: 0.0000001"),
+    mistake("MP318", MIRROR, "value: 1.0", "«value: \"0.5\""),
+    // Endpoints and workloads.
+    mistake(
+        "MP309",
+        ENDPOINTS,
+        "name: pipy-ok-v1\naddressType",
+        "name: pipy-ok-v9\naddressType",
+    ),
+    mistake(
+        "MP324",
+        ENDPOINTS,
+        "name: pipy-ok-v2\naddressType",
+        "name: pipy-ok-v9\naddressType",
+    ),
+    mistake(
+        "MP401",
+        ENDPOINTS,
+        "  - addresses: [\"127.0.0.1\"]\nports:\n  - name: pipy\n    port: 8082",
+        "  - addresses: [«\"somewhere\"]\nports:\n  - name: pipy\n    port: 8082",
+    ),
+    mistake(
+        "MP402",
+        SERVICES,
+        "      labels:\n        app: curl",
+        "      annotations:\n        «mirrorplane.io/listen: everywhere\n      labels:\n        app: curl",
+    ),
+];
+
+/// The example, with one mistake; where the mistake is, if it is at a place.
+fn with_mistake(mistake: &Mistake) -> (tempfile::TempDir, Option<(usize, usize)>) {
+    let read = |file: &str| fs::read_to_string(Path::new(EXAMPLE).join(file)).unwrap();
+    let files = [SERVICES, ENDPOINTS, MIRROR].map(|file| (file, read(file)));
+    let mut place = None;
+    let changed: Vec<(&str, String)> = files
+        .into_iter()
+        .map(|(file, text)| {
+            if file != mistake.file {
+                return (file, text);
+            }
+            assert!(
+                text.contains(mistake.from),
+                "{file} has no {:?}",
+                mistake.from
+            );
+            let text = text.replacen(mistake.from, mistake.to, 1);
+            place = text.find('«').map(|at| {
+                let before: Vec<&str> = text[..at].split('\n').collect();
+                (before.len(), before.last().unwrap().chars().count() + 1)
+            });
+            (file, text.replace('«', ""))
+        })
+        .collect();
+    let files: Vec<(&str, &str)> = changed
+        .iter()
+        .map(|(file, text)| (*file, text.as_str()))
+        .collect();
+    (folder(&files), place)
+}
+
+#[test]
+fn each_mistake_is_reported_at_its_place_under_its_code() {
+    let mut wrong = Vec::new();
+    for mistake in MISTAKES {
+        let (folder, place) = with_mistake(mistake);
+        let output = mirrorplane(&["check", arg(folder.path()), "--output", "json"]);
+        let name = format!("{}: {:?}", mistake.code, mistake.to);
+        let report: Value = match serde_json::from_slice(&output.stdout) {
+            Ok(report) => report,
+            Err(_) => {
+                wrong.push(format!("{name}: no report: {}", stderr(&output)));
+                continue;
+            }
+        };
+        let diagnostics = report["diagnostics"].as_array().unwrap();
+        let Some(found) = diagnostics
+            .iter()
+            .find(|diagnostic| diagnostic["code"] == mistake.code)
+        else {
+            wrong.push(format!("{name}: not reported, but: {diagnostics:#?}"));
+            continue;
+        };
+        let at = (found["line"].as_u64(), found["column"].as_u64());
+        let expected = place.map(|(line, column)| (Some(line as u64), Some(column as u64)));
+        if expected.is_some_and(|expected| expected != at) {
+            wrong.push(format!("{name}: at {at:?}, not {expected:?}"));
+        }
+        let file = found["file"].as_str().unwrap_or_default();
+        if at.0.is_none() || !file.ends_with(".yaml") {
+            wrong.push(format!("{name}: has no place: {found}"));
+        }
+        if found["message"] == "" || (found["effect"] == "" && found["help"] == "") {
+            wrong.push(format!(
+                "{name}: does not say what happens or what to do: {found}"
+            ));
+        }
+        let errors = diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic["severity"] == "error");
+        if output.status.code() != Some(i32::from(errors)) {
+            wrong.push(format!("{name}: exit code {:?}", output.status.code()));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {}\n{}",
+        wrong.len(),
+        MISTAKES.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn the_example_is_without_a_fault() {
+    let output = mirrorplane(&["check", EXAMPLE, "--deny-warnings"]);
+    assert_eq!(
+        (output.status.code(), stdout(&output).as_str()),
+        (Some(0), ""),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn text_reads_like_a_compiler_s_message() {
+    let (folder, _) = with_mistake(&mistake(
+        "",
+        MIRROR,
+        "service: pipy-ok-v2",
+        "service: pipy-ok-v3",
+    ));
+    let output = mirrorplane(&["check", arg(folder.path())]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(text.starts_with("error[MP321]: "), "{text}");
+    assert!(
+        text.contains(
+            "mirror.yaml:49:5  PluginConfig curl/traffic-mirror-config  spec.config.service"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("help: "), "{text}");
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe: {text:?}");
+    assert!(stderr(&output).contains("1 error"), "{}", stderr(&output));
+}
+
+#[test]
+fn warnings_fail_only_if_asked_to() {
+    let (folder, _) = with_mistake(&mistake("", MIRROR, "priority: 115", "priority: 90"));
+    assert_eq!(
+        mirrorplane(&["check", arg(folder.path())]).status.code(),
+        Some(0)
+    );
+    assert_eq!(
+        mirrorplane(&["check", arg(folder.path()), "--deny-warnings"])
+            .status
+            .code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_not_a_clean_folder() {
+    let output = mirrorplane(&["check", "no-such-folder"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("no-such-folder"),
+        "{}",
+        stderr(&output)
+    );
+}

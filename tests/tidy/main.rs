@@ -1,0 +1,189 @@
+//! The structure of the code, checked: one-way imports, short files, no leftovers.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// No file is longer than this, unit tests included.
+const LONGEST: usize = 400;
+
+/// What each module may import from the crate. `cli`, `app` and `main` know everything.
+const IMPORTS: &[(&str, &[&str])] = &[
+    ("name", &[]),
+    ("proto", &[]),
+    ("diag", &["name"]),
+    ("api", &["name"]),
+    ("model", &["name"]),
+    ("source", &["api", "diag", "name"]),
+    ("dialect", &["api", "diag", "model", "name", "source"]),
+    (
+        "resolve",
+        &["api", "diag", "dialect", "model", "name", "source"],
+    ),
+    ("translate", &["model", "name", "proto"]),
+    ("snapshot", &["model", "name", "proto", "translate"]),
+    ("server", &["model", "name", "proto", "snapshot"]),
+    ("sidecar", &[]),
+    ("shim", &["proto"]),
+    (
+        "pipeline",
+        &["diag", "model", "name", "resolve", "snapshot", "source"],
+    ),
+    (
+        "app",
+        &[
+            "diag", "name", "pipeline", "server", "snapshot", "source", "resolve",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "app",
+            "diag",
+            "model",
+            "name",
+            "pipeline",
+            "proto",
+            "resolve",
+            "server",
+            "shim",
+            "sidecar",
+            "snapshot",
+            "source",
+            "translate",
+        ],
+    ),
+    ("main", &["cli"]),
+    ("lib", &[]),
+];
+
+/// Words that say nothing about what a file holds.
+const EMPTY_NAMES: &[&str] = &[
+    "util", "utils", "helper", "helpers", "common", "manager", "handler", "misc",
+];
+
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no .{extension} files in {folder}");
+    found
+}
+
+fn rust_files() -> Vec<PathBuf> {
+    [files("src", "rs"), files("tests", "rs")].concat()
+}
+
+fn module_of(file: &Path) -> String {
+    let inside = file
+        .strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+        .unwrap();
+    inside
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy()
+        .trim_end_matches(".rs")
+        .to_owned()
+}
+
+#[test]
+fn a_stage_reads_only_the_stages_before_it() {
+    let table: BTreeMap<&str, &[&str]> = IMPORTS.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for file in files("src", "rs") {
+        let module = module_of(&file);
+        let Some(allowed) = table.get(module.as_str()) else {
+            wrong.push(format!(
+                "{}: module `{module}` is not in the table of this test",
+                file.display()
+            ));
+            continue;
+        };
+        for (number, line) in fs::read_to_string(&file).unwrap().lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for (start, _) in code.match_indices("crate::") {
+                let rest = &code[start + "crate::".len()..];
+                let imported: String = rest
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect();
+                let place = format!("{}:{}", file.display(), number + 1);
+                if imported.is_empty() {
+                    wrong.push(format!(
+                        "{place}: write one `use crate::module::...` per line"
+                    ));
+                } else if imported != module
+                    && module != "lib"
+                    && !allowed.contains(&imported.as_str())
+                {
+                    wrong.push(format!("{place}: `{module}` must not know `{imported}`"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_short() {
+    let long: Vec<String> = rust_files()
+        .into_iter()
+        .filter_map(|file| {
+            let lines = fs::read_to_string(&file).unwrap().lines().count();
+            (lines > LONGEST).then(|| format!("{}: {lines} lines", file.display()))
+        })
+        .collect();
+    assert!(long.is_empty(), "split by idea:\n{}", long.join("\n"));
+}
+
+#[test]
+fn file_names_say_what_is_inside() {
+    for file in rust_files() {
+        let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let folder = file
+            .parent()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        for name in [stem, folder] {
+            assert!(
+                !EMPTY_NAMES.contains(&name.as_str()),
+                "{}: `{name}` says nothing",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    let marks = [
+        ["TO", "DO"].concat(),
+        ["FIX", "ME"].concat(),
+        ["#[ig", "nore"].concat(),
+        ["#[should_", "panic"].concat(),
+    ];
+    let mut left = Vec::new();
+    for file in rust_files() {
+        for (number, line) in fs::read_to_string(&file).unwrap().lines().enumerate() {
+            if marks.iter().any(|mark| line.contains(mark.as_str())) {
+                left.push(format!("{}:{}: {line}", file.display(), number + 1));
+            }
+        }
+    }
+    assert!(left.is_empty(), "\n{}", left.join("\n"));
+}

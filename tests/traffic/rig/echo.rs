@@ -1,0 +1,170 @@
+//! Services that remember what they were asked, and can misbehave.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// A request as the service saw it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub method: String,
+    pub path: String,
+    /// The Host header, or the authority in HTTP/2.
+    pub host: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// What the service does with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Answers at once, with its name and the request's body.
+    Answers,
+    /// Answers so much later.
+    AnswersAfter(Duration),
+    /// Answers with status 500.
+    Fails,
+    /// Accepts connections and never reads.
+    Hangs,
+    /// Accepts connections and resets them.
+    Resets,
+}
+
+/// A running service; dropping it closes its port.
+#[derive(Debug)]
+pub struct Echo {
+    pub address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    task: JoinHandle<()>,
+}
+
+impl Echo {
+    pub async fn start(name: &'static str) -> Self {
+        Self::with(name, Manner::Answers).await
+    }
+
+    pub async fn with(name: &'static str, manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let task = tokio::spawn(accept(listener, name, manner, Arc::clone(&seen)));
+        Self {
+            address,
+            seen,
+            task,
+        }
+    }
+
+    /// The requests so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
+    pub fn forget(&self) {
+        self.seen.lock().unwrap().clear();
+    }
+
+    /// How many requests there are once none has arrived for a while.
+    pub async fn settled(&self) -> usize {
+        let mut last = self.count();
+        loop {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let now = self.count();
+            if now == last {
+                return now;
+            }
+            last = now;
+        }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    name: &'static str,
+    manner: Manner,
+    seen: Arc<Mutex<Vec<Seen>>>,
+) {
+    let mut held = Vec::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        match manner {
+            Manner::Hangs => held.push(stream),
+            // Closed with data unread, the kernel sends a reset.
+            Manner::Resets => drop(stream),
+            _ => {
+                let seen = Arc::clone(&seen);
+                let answer =
+                    service_fn(move |request| answer(request, name, manner, Arc::clone(&seen)));
+                tokio::spawn(async move {
+                    // A client that goes away in the middle is none of the service's business.
+                    let _ = auto::Builder::new(TokioExecutor::new())
+                        .serve_connection_with_upgrades(TokioIo::new(stream), answer)
+                        .await;
+                });
+            }
+        }
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    name: &'static str,
+    manner: Manner,
+    seen: Arc<Mutex<Vec<Seen>>>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = body.collect().await else {
+        return Ok(Response::new(Full::default()));
+    };
+    let body = body.to_bytes();
+    let host = head
+        .headers
+        .get("host")
+        .and_then(|host| host.to_str().ok())
+        .map(str::to_owned);
+    seen.lock().unwrap().push(Seen {
+        method: head.method.to_string(),
+        path: head
+            .uri
+            .path_and_query()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        host: host
+            .or(head.uri.authority().map(ToString::to_string))
+            .unwrap_or_default(),
+        headers: head.headers,
+        body: body.clone(),
+    });
+    if let Manner::AnswersAfter(delay) = manner {
+        tokio::time::sleep(delay).await;
+    }
+    let status = if manner == Manner::Fails { 500 } else { 200 };
+    let response = Response::builder()
+        .status(status)
+        .header("x-served-by", name)
+        .header("server", "echo")
+        .body(Full::new(body))
+        .unwrap();
+    Ok(response)
+}

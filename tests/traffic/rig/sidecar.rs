@@ -1,0 +1,174 @@
+//! The two data planes, each in both variants of the protocol.
+
+use std::fmt;
+use std::fs;
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use mirrorplane::sidecar::{Bootstrap, ControlPlane as Address, Delivery};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use super::control_plane::ControlPlane;
+use super::{envoy, eventually, free_address};
+
+/// Which data plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Envoy,
+    Shim,
+}
+
+/// A data plane and a variant of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plane {
+    pub kind: Kind,
+    pub delta: bool,
+}
+
+impl Plane {
+    pub const ALL: [Self; 4] = [
+        Self {
+            kind: Kind::Shim,
+            delta: false,
+        },
+        Self {
+            kind: Kind::Shim,
+            delta: true,
+        },
+        Self {
+            kind: Kind::Envoy,
+            delta: false,
+        },
+        Self {
+            kind: Kind::Envoy,
+            delta: true,
+        },
+    ];
+}
+
+impl fmt::Display for Plane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} over {}",
+            self.kind,
+            if self.delta {
+                "delta"
+            } else {
+                "state of the world"
+            }
+        )
+    }
+}
+
+/// A running sidecar; dropping it kills it.
+#[derive(Debug)]
+pub struct Sidecar {
+    pub plane: Plane,
+    pub proxy: SocketAddr,
+    admin: SocketAddr,
+    folder: TempDir,
+    child: Child,
+}
+
+impl Sidecar {
+    /// Starts a sidecar of `curl/curl` and waits until it serves; `None` if there is no Envoy to start.
+    pub async fn start(plane: Plane, control_plane: &ControlPlane) -> Option<Self> {
+        Self::start_as(plane, control_plane, "curl/curl").await
+    }
+
+    /// Starts a sidecar of this node.
+    pub async fn start_as(plane: Plane, control_plane: &ControlPlane, node: &str) -> Option<Self> {
+        let admin = free_address();
+        let bootstrap = Bootstrap {
+            node_id: node.to_owned(),
+            node_cluster: "test".to_owned(),
+            control_plane: Address::Address(control_plane.address),
+            delivery: if plane.delta {
+                Delivery::Delta
+            } else {
+                Delivery::StateOfTheWorld
+            },
+            admin: (plane.kind == Kind::Envoy).then_some(admin),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("bootstrap.json");
+        fs::write(&config, bootstrap.to_json().to_string()).unwrap();
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let mut command = match plane.kind {
+            Kind::Shim => {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorplane"));
+                command.args(["shim", "--bootstrap"]).arg(&config);
+                command
+            }
+            Kind::Envoy => {
+                let mut command = Command::new(envoy()?);
+                command.arg("-c").arg(&config);
+                command.args([
+                    "--disable-hot-restart",
+                    "--concurrency",
+                    "2",
+                    "-l",
+                    "warning",
+                ]);
+                command
+            }
+        };
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let this = Self {
+            plane,
+            proxy: control_plane.proxy,
+            admin,
+            folder,
+            child,
+        };
+        eventually(format_args!("{plane} serves"), || async {
+            TcpStream::connect(this.proxy).await.ok()
+        })
+        .await;
+        Some(this)
+    }
+
+    /// The value of an Envoy counter or gauge.
+    pub async fn stat(&self, name: &str) -> u64 {
+        let text = self.admin("stats").await;
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// The sum of all Envoy counters whose name ends so.
+    pub async fn stats_ending(&self, suffix: &str) -> u64 {
+        let text = self.admin("stats").await;
+        text.lines()
+            .filter_map(|line| line.split_once(": "))
+            .filter(|(name, _)| name.ends_with(suffix))
+            .filter_map(|(_, value)| value.parse::<u64>().ok())
+            .sum()
+    }
+
+    /// A page of Envoy's admin interface.
+    pub async fn admin(&self, page: &str) -> String {
+        super::caller::get(self.admin, &format!("/{page}")).await
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of {}\n{}", self.plane, self.log());
+        }
+    }
+}
