@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::config::Listener;
+use super::config::{MAX_HEADERS, MAX_HEADERS_KIB};
 use super::proxy::Proxy;
 
 /// Time between two attempts to bind an address.
@@ -222,8 +223,23 @@ async fn serve(
     }
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // What the upstream does not say is not said.
-    builder.http1().auto_date_header(false);
-    builder.http2().auto_date_header(false);
+    let streams = proxy
+        .plane
+        .borrow()
+        .listeners
+        .get(&name)
+        .map(|listener| listener.streams);
+    builder
+        .http1()
+        .auto_date_header(false)
+        .preserve_header_case(true)
+        .max_headers(MAX_HEADERS as usize)
+        .max_buf_size((MAX_HEADERS_KIB as usize) << 10);
+    builder
+        .http2()
+        .auto_date_header(false)
+        .max_concurrent_streams(streams)
+        .max_header_list_size(MAX_HEADERS_KIB << 10);
     let name: Arc<str> = name.into();
     let service = service_fn(move |request| {
         let (proxy, name) = (Arc::clone(&proxy), Arc::clone(&name));

@@ -11,9 +11,10 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::body::Body;
+use super::config::{MAX_HEADERS, MAX_HEADERS_KIB};
 use super::stats::locked;
 use super::task::Tasks;
 
@@ -40,8 +41,17 @@ pub(super) enum SendError {
 #[derive(Debug)]
 pub(super) struct Pool {
     tasks: Tasks,
-    idle: Mutex<HashMap<SocketAddr, Vec<Http1>>>,
+    /// How long a connection may be idle and still be used again.
+    idle_timeout: Duration,
+    idle: Mutex<HashMap<SocketAddr, Vec<Idle>>>,
     shared: Mutex<HashMap<SocketAddr, http2::SendRequest<Body>>>,
+}
+
+/// A connection that waits for its next request.
+#[derive(Debug)]
+struct Idle {
+    connection: Http1,
+    since: Instant,
 }
 
 /// An HTTP/1.1 connection. Dropped, it is closed at once, whatever is under way on it.
@@ -80,9 +90,10 @@ impl Lease {
 }
 
 impl Pool {
-    pub(super) fn new(tasks: Tasks) -> Self {
+    pub(super) fn new(idle_timeout: Duration, tasks: Tasks) -> Self {
         Self {
             tasks,
+            idle_timeout,
             idle: Mutex::default(),
             shared: Mutex::default(),
         }
@@ -91,18 +102,25 @@ impl Pool {
     fn put(&self, address: SocketAddr, connection: Http1) {
         let mut idle = locked(&self.idle);
         let idle = idle.entry(address).or_default();
-        idle.retain(|connection| !connection.sender.is_closed());
+        idle.retain(|idle| self.is_usable(idle));
         if idle.len() < MAX_IDLE {
-            idle.push(connection);
+            let since = Instant::now();
+            idle.push(Idle { connection, since });
         }
+    }
+
+    /// A connection that has been idle for long is about to be closed by the other side.
+    fn is_usable(&self, idle: &Idle) -> bool {
+        !idle.connection.sender.is_closed() && idle.since.elapsed() < self.idle_timeout
     }
 
     fn take(&self, addresses: &[SocketAddr]) -> Option<(SocketAddr, Http1)> {
         let mut idle = locked(&self.idle);
         addresses.iter().find_map(|address| {
             let idle = idle.get_mut(address)?;
-            let ready = std::iter::from_fn(|| idle.pop()).find(|idle| idle.sender.is_ready());
-            Some((*address, ready?))
+            let ready = std::iter::from_fn(|| idle.pop())
+                .find(|idle| self.is_usable(idle) && idle.connection.sender.is_ready());
+            Some((*address, ready?.connection))
         })
     }
 
@@ -130,7 +148,12 @@ impl Pool {
             }
         }
         let (address, stream) = connect(addresses, connect_timeout).await?;
-        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
+        let (sender, driver) = http1::Builder::new()
+            .preserve_header_case(true)
+            .max_headers(MAX_HEADERS as usize)
+            .max_buf_size((MAX_HEADERS_KIB as usize) << 10)
+            .handshake(TokioIo::new(stream))
+            .await?;
         let driver = self.tasks.spawn(async move {
             if let Err(error) = driver.with_upgrades().await {
                 tracing::debug!(%address, %error, "connection ended");

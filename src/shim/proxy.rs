@@ -206,7 +206,8 @@ fn clean(head: &mut Parts) {
     if let Some(path) = head.uri.path_and_query() {
         head.uri = Uri::from(path.clone());
     }
-    head.extensions.clear();
+    // What is left says how the header names were written.
+    head.extensions.remove::<hyper::upgrade::OnUpgrade>();
 }
 
 async fn send(

@@ -51,11 +51,22 @@ const SUPPORTED: &[(&str, &[&str])] = &[
     ),
     (
         "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
-        &["dns_cache_config"],
+        // The shim speaks no TLS: what is insecure about it is not there.
+        &["dns_cache_config", "allow_insecure_cluster_options"],
     ),
     (
         "envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig",
-        &["name", "dns_lookup_family"],
+        // The shim keeps no cache: any size of it holds.
+        &[
+            "name",
+            "dns_lookup_family",
+            "max_hosts",
+            "dns_cache_circuit_breaker",
+        ],
+    ),
+    (
+        "envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheCircuitBreakers",
+        &["max_pending_requests"],
     ),
     (
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -75,13 +86,34 @@ const SUPPORTED: &[(&str, &[&str])] = &[
     ),
     (
         "envoy.config.core.v3.HttpProtocolOptions",
-        &["max_stream_duration"],
+        &[
+            "idle_timeout",
+            "max_headers_count",
+            "max_response_headers_kb",
+            "max_stream_duration",
+        ],
     ),
     (
         "envoy.config.core.v3.Http1ProtocolOptions",
-        &["accept_http_10"],
+        // Trailers pass in any case.
+        &["accept_http_10", "enable_trailers", "header_key_format"],
     ),
-    ("envoy.config.core.v3.Http2ProtocolOptions", &[]),
+    (
+        "envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat",
+        &["stateful_formatter"],
+    ),
+    (
+        "envoy.config.core.v3.TypedExtensionConfig",
+        &["name", "typed_config"],
+    ),
+    (
+        "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig",
+        &["forward_reason_phrase"],
+    ),
+    (
+        "envoy.config.core.v3.Http2ProtocolOptions",
+        &["max_concurrent_streams"],
+    ),
     ("envoy.config.core.v3.AggregatedConfigSource", &[]),
     (
         "envoy.config.core.v3.ConfigSource",
@@ -132,7 +164,12 @@ const SUPPORTED: &[(&str, &[&str])] = &[
             "http_filters",
             "upgrade_configs",
             "server_header_transformation",
+            "common_http_protocol_options",
             "http_protocol_options",
+            "http2_protocol_options",
+            "max_request_headers_kb",
+            // The shim answers `Expect: 100-continue` itself, once the upstream reads the body.
+            "proxy_100_continue",
             "stream_idle_timeout",
             "skip_xff_append",
             "preserve_external_request_id",

@@ -22,7 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A running sidecar; dropping it stops it.
 #[derive(Debug)]
 pub(super) enum DataPlane {
-    Shim(Shim),
+    Shim {
+        /// Held to be dropped.
+        _running: Shim,
+    },
     Envoy(Child),
 }
 
@@ -36,7 +39,9 @@ impl DataPlane {
     ) -> anyhow::Result<Self> {
         let text = bootstrap.to_yaml();
         let mut this = match envoy {
-            None => Self::Shim(Shim::start(shim::Bootstrap::parse(&text)?)?),
+            None => Self::Shim {
+                _running: Shim::start(shim::Bootstrap::parse(&text)?)?,
+            },
             Some(binary) => Self::Envoy(start_envoy(binary, &text, folder)?),
         };
         let deadline = Instant::now() + PATIENCE;

@@ -13,6 +13,7 @@ use upstream::http_protocol_options::UpstreamProtocolOptions;
 use upstream::http_protocol_options::explicit_http_config::ProtocolConfig;
 
 use super::rejection::only;
+use super::unaltered;
 use super::{Rejection, Within};
 use crate::shim::duration;
 
@@ -29,6 +30,8 @@ pub(in crate::shim) struct Cluster {
     pub(in crate::shim) connect_timeout: Duration,
     /// Bound of a whole request, if any.
     pub(in crate::shim) max_stream_duration: Option<Duration>,
+    /// How long a connection may be idle and still be used again.
+    pub(in crate::shim) idle_timeout: Duration,
     /// Bytes of a request that are held back at most.
     pub(in crate::shim) buffer_limit: usize,
     pub(in crate::shim) breakers: Breakers,
@@ -85,18 +88,19 @@ impl Cluster {
                 message.lb_policy().as_str_name(),
             ));
         }
-        let (protocol, max_stream_duration) = http_options(message)?;
+        let http = http_options(message)?;
         Ok(Self {
             name: message.name.clone(),
             discovery,
-            protocol,
+            protocol: http.protocol,
             connect_timeout: match &message.connect_timeout {
                 Some(value) => duration::from_proto(value)
                     .filter(|timeout| !timeout.is_zero())
                     .ok_or_else(|| Rejection::new("connect_timeout", "must be positive"))?,
                 None => Duration::from_secs(5),
             },
-            max_stream_duration,
+            max_stream_duration: http.max_stream_duration,
+            idle_timeout: http.idle_timeout,
             // Envoy's default is 1 MiB.
             buffer_limit: message
                 .per_connection_buffer_limit_bytes
@@ -168,7 +172,16 @@ fn dynamic_config(custom: &proto::cluster::CustomClusterType) -> Result<Discover
     }
 }
 
-fn http_options(message: &proto::Cluster) -> Result<(Protocol, Option<Duration>), Rejection> {
+struct HttpOptions {
+    protocol: Protocol,
+    max_stream_duration: Option<Duration>,
+    idle_timeout: Duration,
+}
+
+/// Envoy's default.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+
+fn http_options(message: &proto::Cluster) -> Result<HttpOptions, Rejection> {
     for (key, any) in &message.typed_extension_protocol_options {
         let path = format!("typed_extension_protocol_options[\"{key}\"]");
         if key != HTTP_OPTIONS || any.type_url != upstream::HttpProtocolOptions::type_url() {
@@ -176,13 +189,40 @@ fn http_options(message: &proto::Cluster) -> Result<(Protocol, Option<Duration>)
         }
         let options = upstream::HttpProtocolOptions::decode(any.value.as_slice())
             .map_err(|error| Rejection::new(&path, format!("cannot be decoded: {error}")))?;
-        let bound = options
-            .common_http_protocol_options
-            .as_ref()
+        let common = options.common_http_protocol_options.as_ref();
+        // Zero means no bound, as in Envoy.
+        let bound = common
             .and_then(|common| common.max_stream_duration.as_ref())
             .and_then(duration::from_proto)
-            // Zero means no bound, as in Envoy.
             .filter(|bound| !bound.is_zero());
+        let idle_timeout = common
+            .and_then(|common| common.idle_timeout.as_ref())
+            .and_then(duration::from_proto)
+            .map_or(IDLE_TIMEOUT, |limit| {
+                if limit.is_zero() {
+                    Duration::MAX
+                } else {
+                    limit
+                }
+            });
+        unaltered::common(common)
+            .within("common_http_protocol_options")
+            .within(&path)?;
+        let http1 = match &options.upstream_protocol_options {
+            Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(both)) => {
+                both.http_protocol_options.as_ref()
+            }
+            Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)) => {
+                match &explicit.protocol_config {
+                    Some(ProtocolConfig::HttpProtocolOptions(options)) => Some(options),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        unaltered::http1(http1)
+            .within("http_protocol_options")
+            .within(&path)?;
         let protocol = match &options.upstream_protocol_options {
             Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(_)) => Protocol::Downstream,
             Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)) => {
@@ -195,9 +235,17 @@ fn http_options(message: &proto::Cluster) -> Result<(Protocol, Option<Duration>)
                 return Err(Rejection::new("upstream_protocol_options", "is missing")).within(path);
             }
         };
-        return Ok((protocol, bound));
+        return Ok(HttpOptions {
+            protocol,
+            max_stream_duration: bound,
+            idle_timeout,
+        });
     }
-    Ok((Protocol::Http1, None))
+    Ok(HttpOptions {
+        protocol: Protocol::Http1,
+        max_stream_duration: None,
+        idle_timeout: IDLE_TIMEOUT,
+    })
 }
 
 fn breakers(message: &proto::Cluster) -> Result<Breakers, Rejection> {

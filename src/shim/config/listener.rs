@@ -15,6 +15,7 @@ use proto::filter::ConfigType;
 
 use super::endpoint::socket;
 use super::rejection::only;
+use super::unaltered;
 use super::{Rejection, Within};
 
 /// An accepted listener: an HTTP proxy.
@@ -26,7 +27,12 @@ pub(in crate::shim) struct Listener {
     pub(in crate::shim) routes: String,
     /// Protocols that a connection may change to, in lower case.
     pub(in crate::shim) upgrades: BTreeSet<String>,
+    /// Streams that an HTTP/2 connection may have at once.
+    pub(in crate::shim) streams: u32,
 }
+
+/// HTTP/2's own limit, and Envoy's (RFC 9113, section 5.1.1).
+const MAX_STREAMS: u32 = 0x7fff_ffff;
 
 impl Listener {
     /// The listener that a message of supported fields describes.
@@ -55,10 +61,15 @@ impl Listener {
             _ => return Err(Rejection::new(path, "must be an HttpConnectionManager")),
         };
         let (routes, upgrades) = connection_manager(&manager).within(path)?;
+        let streams = manager
+            .http2_protocol_options
+            .and_then(|options| options.max_concurrent_streams)
+            .map_or(MAX_STREAMS, |streams| streams.value);
         Ok(Self {
             address,
             routes,
             upgrades,
+            streams,
         })
     }
 }
@@ -99,6 +110,14 @@ fn connection_manager(
         "http_protocol_options.accept_http_10",
         "must be true",
     )?;
+    unaltered::http1(message.http_protocol_options.as_ref()).within("http_protocol_options")?;
+    unaltered::common(message.common_http_protocol_options.as_ref())
+        .within("common_http_protocol_options")?;
+    unaltered::limit(
+        message.max_request_headers_kb.as_ref(),
+        unaltered::MAX_HEADERS_KIB,
+    )
+    .within("max_request_headers_kb")?;
     let Some(RouteSpecifier::Rds(rds)) = &message.route_specifier else {
         return Err(Rejection::new("rds", "is missing"));
     };

@@ -10,6 +10,7 @@ mod listener;
 mod mirror;
 mod rejection;
 mod route;
+mod unaltered;
 
 pub(super) use cluster::{Cluster, Discovery, Protocol};
 pub(super) use endpoint::{Endpoints, endpoints};
@@ -18,3 +19,4 @@ pub(super) use listener::Listener;
 pub(super) use mirror::{HostRewrite, Mirror, Mutation, Share};
 pub(super) use rejection::{Rejection, Within};
 pub(super) use route::{Action, Route, RouteTable};
+pub(super) use unaltered::{MAX_HEADERS, MAX_HEADERS_KIB};
