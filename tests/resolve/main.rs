@@ -2,6 +2,8 @@
 
 mod compatibility;
 mod diagnostics;
+mod generated;
 mod identity;
+mod ports;
 mod properties;
 mod world;

@@ -1,210 +1,24 @@
 //! What holds whatever the objects are.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use mirrorplane::model::Mirror;
 use mirrorplane::model::Model;
 use mirrorplane::name::Namespaced;
-use proptest::collection::vec;
-use proptest::option;
-use proptest::prelude::Just;
+use proptest::prelude::ProptestConfig;
 use proptest::prelude::Strategy;
 use proptest::prelude::any;
 use proptest::prop_assert;
 use proptest::prop_assert_eq;
 use proptest::prop_assert_ne;
-use proptest::prop_oneof;
 use proptest::proptest;
-use proptest::sample::select;
-use proptest::sample::subsequence;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::generated::objects;
 use crate::world::World;
-
-const NAMESPACES: [&str; 2] = ["a", "b"];
-const SERVICES: [&str; 3] = ["s", "t", "u"];
-/// The third is not known to mirror, the fourth does not exist.
-const PLUGINS: [&str; 4] = ["traffic-mirror", "shadow", "cors", "gone"];
-
-/// Distinct objects, in any order.
-fn objects() -> impl Strategy<Value = Vec<Value>> {
-    let many = (
-        vec(service(), 0..6),
-        vec(slice(), 0..5),
-        vec(caller(), 0..5),
-        vec(plugin(), 0..4),
-        vec(chain(), 0..4),
-        vec(config(), 0..6),
-    );
-    let some = (any::<bool>(), subsequence(NAMESPACES.to_vec(), 0..=2));
-    (many, some)
-        .prop_map(|((services, slices, callers, plugins, chains, configs), (is_on, namespaces))| {
-            let mesh = json!({
-                "kind": "MeshConfig", "metadata": {"name": "osm-mesh-config", "namespace": "o"},
-                "spec": {"featureFlags": {"enablePluginPolicy": is_on}},
-            });
-            let namespaces = namespaces
-                .into_iter()
-                .map(|name| json!({"kind": "Namespace", "metadata": {"name": name, "labels": {"mesh": "osm"}}}));
-            let all = [services, slices, callers, plugins, chains, configs].concat();
-            let all = all.into_iter().chain(namespaces).chain([mesh]);
-            let key = |object: &Value| format!("{} {}", object["kind"], object["metadata"]["name"]) + &object["metadata"]["namespace"].to_string();
-            let distinct: BTreeMap<_, _> = all.map(|object| (key(&object), object)).collect();
-            distinct.into_values().collect::<Vec<_>>()
-        })
-        .prop_shuffle()
-}
-
-fn service() -> impl Strategy<Value = Value> {
-    let name = prop_oneof![
-        Just(None),
-        select(vec!["http", "grpc", "tcp-x"]).prop_map(Some)
-    ];
-    let target = prop_oneof![
-        Just(json!(null)),
-        Just(json!(81)),
-        Just(json!("web")),
-        Just(json!(-1))
-    ];
-    let transport = select(vec![None, Some("TCP"), Some("UDP")]);
-    let port = (name, select(vec![0, 80, 81]), target, transport).prop_map(|(name, port, target, transport)| {
-        json!({"name": name, "port": port, "targetPort": target, "protocol": transport})
-    });
-    (select(&NAMESPACES), select(&SERVICES), vec(port, 0..4)).prop_map(
-        |(namespace, name, ports)| {
-            json!({
-                "kind": "Service", "metadata": {"namespace": namespace, "name": name},
-                "spec": {"ports": ports, "clusterIP": "None"},
-            })
-        },
-    )
-}
-
-fn slice() -> impl Strategy<Value = Value> {
-    let endpoint = (
-        select(vec!["10.0.0.1", "10.0.0.2", "fd00::1", "x"]),
-        option::of(any::<bool>()),
-    )
-        .prop_map(
-            |(address, ready)| json!({"addresses": [address], "conditions": {"ready": ready}}),
-        );
-    let (namespace, service) = (select(&NAMESPACES), select(&SERVICES));
-    let port = (
-        select(vec![None, Some("http"), Some("grpc")]),
-        select(vec![None, Some(0), Some(81)]),
-    )
-        .prop_map(|(name, port)| json!({"name": name, "port": port}));
-    (namespace, service, 0..2, vec(endpoint, 0..3), vec(port, 0..3)).prop_map(|(namespace, service, number, endpoints, ports)| {
-        json!({
-            "kind": "EndpointSlice", "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
-            "metadata": {
-                "namespace": namespace, "name": format!("{service}-{number}"),
-                "labels": {"kubernetes.io/service-name": service},
-            },
-        })
-    })
-}
-
-fn labels() -> impl Strategy<Value = Value> {
-    select(vec![
-        json!({}),
-        json!({"app": "x"}),
-        json!({"app": "y"}),
-        json!({"app": "x", "tier": "1"}),
-    ])
-}
-
-fn caller() -> impl Strategy<Value = Value> {
-    let kind = select(vec!["Pod", "Deployment", "DaemonSet"]);
-    let listen = select(vec![None, Some("127.0.0.1:1"), Some("nowhere")]);
-    (kind, select(&NAMESPACES), select(vec!["c", "d"]), labels(), listen).prop_map(|(kind, namespace, name, labels, listen)| {
-        let mut metadata = json!({"namespace": namespace, "name": name, "labels": labels});
-        if let Some(listen) = listen {
-            metadata["annotations"] = json!({"mirrorplane.io/listen": listen});
-        }
-        json!({"kind": kind, "metadata": metadata, "spec": {"template": {"metadata": metadata}}})
-    })
-}
-
-fn plugin() -> impl Strategy<Value = Value> {
-    (select(vec!["traffic-mirror", "shadow", "cors"]), select(vec![None, Some(111.5), Some(-1.0)])).prop_map(|(name, priority)| {
-        let annotations = if name == "shadow" { json!({"mirrorplane.io/plugin": "traffic-mirror"}) } else { json!({}) };
-        json!({"kind": "Plugin", "metadata": {"name": name, "annotations": annotations}, "spec": {"priority": priority}})
-    })
-}
-
-fn chain() -> impl Strategy<Value = Value> {
-    let selector = prop_oneof![
-        Just(json!(null)),
-        labels().prop_map(|labels| json!({"matchLabels": labels})),
-        (select(vec!["In", "NotIn", "Exists", "DoesNotExist", "?"]), select(vec![json!([]), json!(["x"])]))
-            .prop_map(|(operator, values)| json!({"matchExpressions": [{"key": "app", "operator": operator, "values": values}]})),
-    ];
-    let namespaces = select(vec![
-        json!(null),
-        json!({}),
-        json!({"matchLabels": {"mesh": "osm"}}),
-    ]);
-    let position = select(vec!["outbound-http", "outbound-http", "inbound-tcp"]);
-    (0..3, position, subsequence(PLUGINS.to_vec(), 0..=4), selector, namespaces).prop_map(|(number, position, plugins, pods, namespaces)| {
-        json!({
-            "kind": "PluginChain", "metadata": {"name": format!("chain-{number}"), "namespace": "x"},
-            "spec": {
-                "chains": [{"name": position, "plugins": plugins}],
-                "selectors": {"podSelector": pods, "namespaceSelector": namespaces},
-            },
-        })
-    })
-}
-
-fn config() -> impl Strategy<Value = Value> {
-    let reference = (
-        select(vec!["Service", "Service", "Service", "Pod"]),
-        select(&NAMESPACES),
-        select(vec!["s", "t", "u", "none", ""]),
-    )
-        .prop_map(
-            |(kind, namespace, name)| json!({"kind": kind, "namespace": namespace, "name": name}),
-        );
-    let port = select(vec![
-        json!(80),
-        json!(80),
-        json!(81),
-        json!("http"),
-        json!(0),
-        json!(true),
-    ]);
-    let share = select(vec![
-        json!(null),
-        json!(0.5),
-        json!(1),
-        json!("0.1"),
-        json!(9),
-        json!(-1),
-        json!({}),
-    ]);
-    let valid = (select(&NAMESPACES), select(&SERVICES), port, share).prop_map(|(namespace, service, port, share)| {
-        json!({"namespace": namespace, "service": service, "port": port, "percentage": {"value": share}})
-    });
-    let whole = prop_oneof![
-        8 => valid,
-        1 => select(vec![json!(null), json!({}), json!([1]), json!("x"), json!({"percentage": [0.5], "port": {}})]),
-    ];
-    let created = select(vec![
-        None,
-        Some("2020-01-01T00:00:00Z"),
-        Some("2021-01-01T00:00:00Z"),
-    ]);
-    (0..6, select(&PLUGINS), vec(reference, 0..4), whole, created).prop_map(|(number, plugin, refs, config, created)| {
-        json!({
-            "kind": "PluginConfig",
-            "metadata": {"name": format!("m{number}"), "namespace": "x", "creationTimestamp": created},
-            "spec": {"plugin": plugin, "destinationRefs": refs, "config": config},
-        })
-    })
-}
 
 fn world(objects: &[Value]) -> World {
     let mut world = World::default();
@@ -223,7 +37,22 @@ fn mirrors(model: &Model) -> impl Iterator<Item = (&Namespaced, &Mirror)> {
     })
 }
 
+#[test]
+fn some_generated_worlds_mirror() {
+    let mut runner = TestRunner::deterministic();
+    let mirroring = (0..300).filter(|_| {
+        let objects = objects().new_tree(&mut runner).unwrap().current();
+        mirrors(&world(&objects).resolve().model).next().is_some()
+    });
+    assert!(
+        mirroring.count() >= 20,
+        "or the properties would hold of nothing"
+    );
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
     #[test]
     fn the_order_in_which_objects_come_means_nothing(objects in objects(), turn in any::<proptest::sample::Index>()) {
         let mut turned = objects.clone();

@@ -16,6 +16,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::json;
 
+/// The guide's destination, served without a mirror.
+pub(crate) const V1: &str = "pipy/pipy-ok-v1:8080";
+/// The same with the guide's mirror.
+pub(crate) const MIRRORED: &str =
+    "pipy/pipy-ok-v1:8080 => pipy/pipy-ok-v2:8080 100% (curl/traffic-mirror-config)";
+
 /// A state of the world, and what was kept from the last time it was resolved.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World {
