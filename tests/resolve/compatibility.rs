@@ -155,7 +155,7 @@ fn of_two_configurations_for_one_destination_the_oldest_wins() {
     };
     let by_a = MIRRORED.replace("100% (curl/traffic-mirror-config)", "50% (curl/a)");
     let (served, lost) = created("a", None);
-    assert_eq!(served, [by_a.clone()], "by name");
+    assert_eq!(served, vec![by_a.clone()], "by name");
     assert_eq!(lost[0].0, "traffic-mirror-config");
     assert!(
         lost[0].1.contains("`curl/a`"),

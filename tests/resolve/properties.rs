@@ -51,7 +51,7 @@ fn some_generated_worlds_mirror() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn the_order_in_which_objects_come_means_nothing(objects in objects(), turn in any::<proptest::sample::Index>()) {
