@@ -8,7 +8,7 @@ use super::decode::Reader;
 use super::fraction;
 use super::port_ref::PortRef;
 use crate::api::core::IntOrString;
-use crate::diag::{Code, FieldPath, Origin, Report};
+use crate::diag::{Code, FieldPath, Origin, Report, Severity};
 use crate::model::Fraction;
 use crate::name::Namespaced;
 
@@ -93,7 +93,16 @@ fn fraction(share: Option<&Value>, reader: &mut Reader<'_>) -> Option<Fraction> 
     if reader.wrong.contains("percentage") {
         return None;
     }
-    fraction::read(share, reader.origin, reader.if_invalid, reader.report)
+    let mut said = Report::default();
+    let fraction = fraction::read(share, reader.origin, reader.if_invalid, &mut said);
+    // What a share does is not said of a configuration that is not in force.
+    let kept = said
+        .iter()
+        .filter(|diagnostic| reader.is_sound || diagnostic.severity() == Severity::Error);
+    for diagnostic in kept {
+        reader.report.push(diagnostic.clone());
+    }
+    fraction
 }
 
 #[cfg(test)]

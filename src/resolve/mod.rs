@@ -11,6 +11,7 @@
 //! Switching a mirror off, in whatever way, changes only the mirror. A destination that a rule names is handled by the
 //! sidecar even while nothing is mirrored from it, so that the requests themselves take the same way before and after.
 
+mod by_label;
 mod claims;
 mod endpoints;
 mod groups;

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::by_label::ByLabel;
 use super::nodes::Node;
 use crate::diag::{Code, Diagnostic, FieldPath, Report};
-use crate::dialect::{MirrorChain, NOTHING_MIRRORED, Selector};
+use crate::dialect::{MirrorChain, NOTHING_MIRRORED};
 use crate::name::Namespaced;
 use crate::source::Objects;
 
@@ -19,103 +20,96 @@ pub(super) fn plugins_by_node<'a>(
     objects: &Objects,
     report: &mut Report,
 ) -> BTreeMap<&'a Namespaced, BTreeSet<&'a str>> {
-    let mut by_namespace: BTreeMap<&str, NamespaceChains<'_>> = BTreeMap::new();
-    let mut selecting = vec![false; chains.len()];
+    let chains = Chains::new(chains);
+    let mut by_namespace: BTreeMap<&str, ByLabel<'_, Candidate>> = BTreeMap::new();
+    let mut selecting = BTreeSet::new();
+    let mut doubtful = BTreeSet::new();
     let mut plugins_by_node = BTreeMap::new();
     for (name, node) in nodes {
         let namespace = name.namespace.as_str();
         let here = by_namespace
             .entry(namespace)
-            .or_insert_with(|| NamespaceChains::new(namespace, chains, objects));
+            .or_insert_with(|| chains.of_namespace(namespace, objects));
         let mut plugins = BTreeSet::new();
-        for candidate in here.candidates(node.labels) {
-            if candidate.is_for_the_unknown {
-                here.doubtful.insert(candidate.index);
+        for candidate in here.matching(node.labels) {
+            if candidate.is_doubtful {
+                doubtful.insert((candidate.index, namespace));
             }
             if candidate.selects_namespace {
-                if let Some(selecting) = selecting.get_mut(candidate.index) {
-                    *selecting = true;
-                }
-                plugins.extend(&candidate.chain.plugins);
+                selecting.insert(candidate.index);
+                let chain = chains.all.get(candidate.index);
+                plugins.extend(chain.into_iter().flat_map(|chain| &chain.plugins));
             }
         }
         plugins_by_node.insert(*name, plugins);
     }
-    for (namespace, here) in &by_namespace {
-        for chain in here.doubtful.iter().filter_map(|index| chains.get(*index)) {
+    for (index, chain) in chains.all.iter().enumerate() {
+        let unknown = doubtful.range((index, "")..(index + 1, ""));
+        for (_, namespace) in unknown {
             report.push(namespace_unknown(chain, namespace));
         }
-    }
-    for (chain, selects) in chains.iter().zip(selecting) {
-        if !selects && chain.selectors.is_some() {
+        if !selecting.contains(&index) && chain.selectors.is_some() {
             report.push(selects_nothing(chain));
         }
     }
     plugins_by_node
 }
 
-/// The chains that are for a namespace, to be found by the labels of a Pod: trying every chain on every Pod would cost
-/// the product of both.
-struct NamespaceChains<'a> {
-    by_label: BTreeMap<(&'a str, &'a str), Vec<Candidate<'a>>>,
-    for_any_label: Vec<Candidate<'a>>,
-    /// The chains of which it matters here that the Namespace is not known.
-    doubtful: BTreeSet<usize>,
+/// All chains, to be found by the labels of a Namespace.
+struct Chains<'a> {
+    all: &'a [MirrorChain<'a>],
+    by_namespace: ByLabel<'a, usize>,
 }
 
-#[derive(Clone, Copy)]
-struct Candidate<'a> {
+/// A chain that may be for a namespace.
+struct Candidate {
     index: usize,
-    chain: &'a MirrorChain<'a>,
-    pods: &'a Selector,
     selects_namespace: bool,
-    is_for_the_unknown: bool,
+    /// Whether it might be otherwise if the Namespace were known.
+    is_doubtful: bool,
 }
 
-impl<'a> NamespaceChains<'a> {
-    fn new(namespace: &str, chains: &'a [MirrorChain<'a>], objects: &Objects) -> Self {
+impl<'a> Chains<'a> {
+    fn new(all: &'a [MirrorChain<'a>]) -> Self {
+        let mut by_namespace = ByLabel::default();
+        for (index, chain) in all.iter().enumerate() {
+            if let Some(selectors) = &chain.selectors {
+                by_namespace.add(&selectors.namespaces, index);
+            }
+        }
+        Self { all, by_namespace }
+    }
+
+    /// The chains that are, or might be, for a namespace, to be found by the labels of a Pod.
+    fn of_namespace(&self, namespace: &str, objects: &Objects) -> ByLabel<'a, Candidate> {
         let known = objects.namespaces.get(&Namespaced::cluster(namespace));
         let mut labels = known
             .map(|known| known.object.metadata.labels.clone())
             .unwrap_or_default();
         labels.insert(NAMESPACE_NAME.to_owned(), namespace.to_owned());
-        let mut here = Self {
-            by_label: BTreeMap::new(),
-            for_any_label: Vec::new(),
-            doubtful: BTreeSet::new(),
-        };
-        for (index, chain) in chains.iter().enumerate() {
-            let Some(selectors) = &chain.selectors else {
-                continue;
-            };
-            let candidate = Candidate {
-                index,
-                chain,
-                pods: &selectors.pods,
-                selects_namespace: selectors.namespaces.matches(&labels),
-                is_for_the_unknown: known.is_none()
-                    && selectors.namespaces.asks_beyond(NAMESPACE_NAME),
-            };
-            if candidate.selects_namespace || candidate.is_for_the_unknown {
-                match selectors.pods.required_label() {
-                    Some(label) => here.by_label.entry(label).or_default().push(candidate),
-                    None => here.for_any_label.push(candidate),
+        let selecting: BTreeSet<_> = self.by_namespace.matching(&labels).copied().collect();
+        let mut here = ByLabel::default();
+        let mut add = |index: usize, is_doubtful| {
+            let selectors = self
+                .all
+                .get(index)
+                .and_then(|chain| chain.selectors.as_ref());
+            if let Some(selectors) = selectors {
+                let candidate = Candidate {
+                    index,
+                    selects_namespace: selecting.contains(&index),
+                    is_doubtful: is_doubtful && selectors.namespaces.asks_beyond(NAMESPACE_NAME),
+                };
+                if candidate.selects_namespace || candidate.is_doubtful {
+                    here.add(&selectors.pods, candidate);
                 }
             }
+        };
+        match known {
+            Some(_) => selecting.iter().for_each(|index| add(*index, false)),
+            None => (0..self.all.len()).for_each(|index| add(index, true)),
         }
         here
-    }
-
-    /// The chains whose Pod selector matches, whether or not they are for this namespace.
-    fn candidates(&self, labels: &BTreeMap<String, String>) -> Vec<Candidate<'a>> {
-        let labelled = labels
-            .iter()
-            .filter_map(|(key, value)| self.by_label.get(&(key.as_str(), value.as_str())));
-        let candidates = labelled.flatten().chain(&self.for_any_label);
-        candidates
-            .filter(|candidate| candidate.pods.matches(labels))
-            .copied()
-            .collect()
     }
 }
 

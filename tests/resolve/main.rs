@@ -1,0 +1,11 @@
+//! What objects come to: the model that is served, and what is said about it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod compatibility;
+mod diagnostics;
+mod generated;
+mod identity;
+mod ports;
+mod properties;
+mod world;
