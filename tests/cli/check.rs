@@ -103,7 +103,7 @@ const MISTAKES: &[Mistake] = &[
         "MP004",
         MIRROR,
         "        - traffic-mirror\n",
-        "        «- {}\n",
+        "        - «{}\n",
     ),
     mistake(
         "MP004",
@@ -154,7 +154,7 @@ const MISTAKES: &[Mistake] = &[
         "MP204",
         MIRROR,
         "        - traffic-mirror\n",
-        "        «- traffic-miror\n",
+        "        - «traffic-miror\n",
     ),
     // The configuration: references.
     mistake(
@@ -197,8 +197,8 @@ const MISTAKES: &[Mistake] = &[
     mistake(
         "MP325",
         MIRROR,
-        "    service: pipy-ok-v2",
-        "    «service: pipy-ok-v1",
+        "    - kind: Service\n      name: pipy-ok-v1",
+        "    - «kind: Service\n      name: pipy-ok-v2",
     ),
     // The configuration: keys and values.
     mistake(
@@ -219,7 +219,7 @@ const MISTAKES: &[Mistake] = &[
     mistake("MP315", MIRROR, "value: 1.0", "«value: 50"),
     mistake("MP316", MIRROR, "value: 1.0", "«value: -0.5"),
     mistake("MP316", MIRROR, "value: 1.0", "«value: 50%"),
-    mistake("MP316", MIRROR, "value: 1.0", "«value: .nan"),
+    mistake("MP001", MIRROR, "value: 1.0", "value: «.nan"),
     mistake("MP316", MIRROR, "value: 1.0", "«value: [1]"),
     mistake("MP317", MIRROR, "value: 1.0", "«value: 0.0000001"),
     mistake("MP318", MIRROR, "value: 1.0", "«value: \"0.5\""),
@@ -358,7 +358,7 @@ fn text_reads_like_a_compiler_s_message() {
     assert!(text.starts_with("error[MP321]: "), "{text}");
     assert!(
         text.contains(
-            "mirror.yaml:49:5  PluginConfig curl/traffic-mirror-config  spec.config.service"
+            "mirror.yaml:56:5  PluginConfig curl/traffic-mirror-config  spec.config.service"
         ),
         "{text}"
     );

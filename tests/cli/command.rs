@@ -7,13 +7,13 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 /// The example that the README uses.
-pub const EXAMPLE: &str = concat!(
+pub(crate) const EXAMPLE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/deploy/examples/traffic-mirror"
 );
 
 /// Runs `mirrorplane` to its end.
-pub fn mirrorplane(args: &[&str]) -> Output {
+pub(crate) fn mirrorplane(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mirrorplane"))
         .args(args)
         .output()
@@ -21,17 +21,17 @@ pub fn mirrorplane(args: &[&str]) -> Output {
 }
 
 /// What the command printed as data.
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 /// What the command said.
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// A folder with these files.
-pub fn folder(files: &[(&str, &str)]) -> TempDir {
+pub(crate) fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
@@ -40,6 +40,6 @@ pub fn folder(files: &[(&str, &str)]) -> TempDir {
 }
 
 /// The path as an argument.
-pub fn arg(path: &Path) -> &str {
+pub(crate) fn arg(path: &Path) -> &str {
     path.to_str().unwrap()
 }

@@ -81,8 +81,11 @@ fn xds(world: &World) -> String {
 fn versions(snapshot: &Snapshot) -> Value {
     ResourceType::ALL
         .iter()
-        .flat_map(|ty| snapshot.of(*ty))
-        .map(|(name, resource)| (name.to_string(), Value::from(resource.version.as_str())))
+        .flat_map(|ty| snapshot.of(*ty).iter().map(move |named| (ty, named)))
+        .map(|(ty, (name, resource))| {
+            let version = Value::from(resource.version.as_str());
+            (format!("{ty:?} {name}"), version)
+        })
         .collect()
 }
 

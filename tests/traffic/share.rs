@@ -127,7 +127,7 @@ async fn the_smallest_share_is_not_nothing_on_the_wire() {
 }
 
 /// Sets a share below everything and waits until it has an effect.
-pub async fn set_share(stage: &Stage, value: &str) {
+pub(crate) async fn set_share(stage: &Stage, value: &str) {
     stage.mesh.share(value);
     eventually(
         format_args!("{stage}: a share of {value} has an effect"),

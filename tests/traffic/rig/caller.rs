@@ -19,12 +19,12 @@ pub type Answer = Response<Bytes>;
 
 /// One connection of a caller.
 #[derive(Debug)]
-pub struct Caller {
+pub(crate) struct Caller {
     sender: http1::SendRequest<Full<Bytes>>,
 }
 
 impl Caller {
-    pub async fn connect(proxy: SocketAddr) -> Self {
+    pub(crate) async fn connect(proxy: SocketAddr) -> Self {
         let stream = TcpStream::connect(proxy).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -33,7 +33,12 @@ impl Caller {
     }
 
     /// Sends a request for an absolute URL, as to a proxy.
-    pub async fn call(&mut self, method: &str, url: &str, body: &[u8]) -> Result<Answer, String> {
+    pub(crate) async fn call(
+        &mut self,
+        method: &str,
+        url: &str,
+        body: &[u8],
+    ) -> Result<Answer, String> {
         let host = url
             .parse::<hyper::Uri>()
             .unwrap()
@@ -50,7 +55,7 @@ impl Caller {
     }
 
     /// Sends any request.
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
         let exchange = async {
             self.sender.ready().await?;
             let (head, body) = self.sender.send_request(request).await?.into_parts();
@@ -64,7 +69,7 @@ impl Caller {
 }
 
 /// Sends one HTTP/2 request without TLS.
-pub async fn call_http2(proxy: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+pub(crate) async fn call_http2(proxy: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
     let stream = TcpStream::connect(proxy).await.unwrap();
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await
@@ -79,7 +84,7 @@ pub async fn call_http2(proxy: SocketAddr, request: Request<Full<Bytes>>) -> Ans
 }
 
 /// The body of a plain GET request, without a proxy.
-pub async fn get(address: SocketAddr, path: &str) -> String {
+pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
     let mut caller = Caller::connect(address).await;
     let answer = caller
         .call("GET", &format!("http://{address}{path}"), b"")
@@ -90,16 +95,16 @@ pub async fn get(address: SocketAddr, path: &str) -> String {
 
 /// What a load run saw.
 #[derive(Debug, Default)]
-pub struct Load {
+pub(crate) struct Load {
     /// How long each good answer took, sorted.
-    pub latencies: Vec<Duration>,
+    pub(crate) latencies: Vec<Duration>,
     /// What went wrong.
-    pub failures: Vec<String>,
+    pub(crate) failures: Vec<String>,
 }
 
 impl Load {
     /// The latency that `percent` of the answers did not exceed.
-    pub fn percentile(&self, percent: usize) -> Duration {
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
         let index =
             (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
         self.latencies.get(index).copied().unwrap_or_default()
@@ -107,7 +112,7 @@ impl Load {
 }
 
 /// Sends `requests` requests over `connections` connections; `expect` is the service that has to answer.
-pub async fn load(
+pub(crate) async fn load(
     proxy: SocketAddr,
     url: &str,
     requests: usize,

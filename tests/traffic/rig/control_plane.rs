@@ -12,9 +12,9 @@ use super::{eventually, free_address};
 
 /// `mirrorplane serve`; dropping it kills it.
 #[derive(Debug)]
-pub struct ControlPlane {
-    pub address: SocketAddr,
-    pub proxy: SocketAddr,
+pub(crate) struct ControlPlane {
+    pub(crate) address: SocketAddr,
+    pub(crate) proxy: SocketAddr,
     folder: PathBuf,
     logs: TempDir,
     child: Child,
@@ -22,7 +22,7 @@ pub struct ControlPlane {
 
 impl ControlPlane {
     /// Serves a folder. Sidecars are told to listen on `proxy`.
-    pub async fn start(folder: &Path) -> Self {
+    pub(crate) async fn start(folder: &Path) -> Self {
         let (address, proxy) = (free_address(), free_address());
         let logs = tempfile::tempdir().unwrap();
         let child = spawn(folder, address, proxy, logs.path());
@@ -38,24 +38,24 @@ impl ControlPlane {
     }
 
     /// Kills it without warning.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Starts it again, at the same address.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.child = spawn(&self.folder, self.address, self.proxy, self.logs.path());
         self.listening().await;
     }
 
     /// What it has logged, over all its lives.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.logs.path().join("log")).unwrap()
     }
 
     /// Waits until its log has this text.
-    pub async fn logged(&self, text: &str) {
+    pub(crate) async fn logged(&self, text: &str) {
         eventually(format_args!("`{text}` in the log"), || async {
             self.log().contains(text).then_some(())
         })

@@ -18,18 +18,18 @@ use tokio::task::JoinHandle;
 
 /// A request as the service saw it.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub method: String,
-    pub path: String,
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
     /// The Host header, or the authority in HTTP/2.
-    pub host: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+    pub(crate) host: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 /// What the service does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub(crate) enum Manner {
     /// Answers at once, with its name and the request's body.
     Answers,
     /// Answers so much later.
@@ -44,18 +44,18 @@ pub enum Manner {
 
 /// A running service; dropping it closes its port.
 #[derive(Debug)]
-pub struct Echo {
-    pub address: SocketAddr,
+pub(crate) struct Echo {
+    pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     task: JoinHandle<()>,
 }
 
 impl Echo {
-    pub async fn start(name: &'static str) -> Self {
+    pub(crate) async fn start(name: &'static str) -> Self {
         Self::with(name, Manner::Answers).await
     }
 
-    pub async fn with(name: &'static str, manner: Manner) -> Self {
+    pub(crate) async fn with(name: &'static str, manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -68,20 +68,20 @@ impl Echo {
     }
 
     /// The requests so far.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
 
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.seen.lock().unwrap().clear();
     }
 
     /// How many requests there are once none has arrived for a while.
-    pub async fn settled(&self) -> usize {
+    pub(crate) async fn settled(&self) -> usize {
         let mut last = self.count();
         loop {
             tokio::time::sleep(Duration::from_millis(300)).await;

@@ -13,13 +13,13 @@ const EXAMPLE: &str = concat!(
 
 /// The folder; it goes away with the test.
 #[derive(Debug)]
-pub struct Mesh {
+pub(crate) struct Mesh {
     folder: TempDir,
 }
 
 impl Mesh {
     /// The example, with its two services at these addresses and everything mirrored.
-    pub fn new(live: SocketAddr, shadow: SocketAddr) -> Self {
+    pub(crate) fn new(live: SocketAddr, shadow: SocketAddr) -> Self {
         let mesh = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -42,34 +42,34 @@ impl Mesh {
         mesh
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.file(name)).unwrap()
     }
 
     /// Writes a file as an editor does: beside it, then renamed into place.
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let beside = self.file(&format!(".{name}.swp"));
         fs::write(&beside, text).unwrap();
         fs::rename(beside, self.file(name)).unwrap();
     }
 
     /// Replaces a text that must be there.
-    pub fn edit(&self, name: &str, from: &str, to: &str) {
+    pub(crate) fn edit(&self, name: &str, from: &str, to: &str) {
         let text = self.read(name);
         assert!(text.contains(from), "{name} has no `{from}`");
         self.write(name, &text.replace(from, to));
     }
 
     /// Sets `percentage.value`, whatever it was.
-    pub fn share(&self, value: &str) {
+    pub(crate) fn share(&self, value: &str) {
         let text = self.read("mirror.yaml");
         let (head, _) = text.rsplit_once("value:").expect("the example has a share");
         self.write("mirror.yaml", &format!("{head}value: {value}\n"));

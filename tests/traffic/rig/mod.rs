@@ -2,12 +2,12 @@
 //!
 //! Nothing here sleeps for a fixed time to hope that something has happened: see [`eventually`].
 
-pub mod caller;
-pub mod control_plane;
-pub mod echo;
-pub mod mesh;
-pub mod sidecar;
-pub mod stage;
+pub(crate) mod caller;
+pub(crate) mod control_plane;
+pub(crate) mod echo;
+pub(crate) mod mesh;
+pub(crate) mod sidecar;
+pub(crate) mod stage;
 
 use std::fmt::Display;
 use std::future::Future;
@@ -18,10 +18,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// How long anything may take before a test gives up.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Waits until the condition yields a value.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     what: impl Display,
     mut condition: impl FnMut() -> F,
 ) -> T {
@@ -39,7 +39,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
 }
 
 /// A port that is free now. It lies below the range from which the kernel picks ports for clients.
-pub fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     (0..200)
         .map(|_| SocketAddr::from(([127, 0, 0, 1], fastrand::u16(20_000..32_000))))
         .find(|address| TcpListener::bind(address).is_ok())
@@ -47,7 +47,7 @@ pub fn free_address() -> SocketAddr {
 }
 
 /// The real Envoy. Without one its tests cannot run: in CI that is a failure, elsewhere it is said loudly.
-pub fn envoy() -> Option<PathBuf> {
+pub(crate) fn envoy() -> Option<PathBuf> {
     match std::env::var_os("MIRRORPLANE_ENVOY") {
         Some(path) => Some(PathBuf::from(path)),
         None if std::env::var_os("CI").is_some() => {

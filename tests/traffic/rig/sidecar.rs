@@ -14,20 +14,20 @@ use super::{envoy, eventually, free_address};
 
 /// Which data plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Envoy,
     Shim,
 }
 
 /// A data plane and a variant of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plane {
-    pub kind: Kind,
-    pub delta: bool,
+pub(crate) struct Plane {
+    pub(crate) kind: Kind,
+    pub(crate) delta: bool,
 }
 
 impl Plane {
-    pub const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self {
             kind: Kind::Shim,
             delta: false,
@@ -64,9 +64,9 @@ impl fmt::Display for Plane {
 
 /// A running sidecar; dropping it kills it.
 #[derive(Debug)]
-pub struct Sidecar {
-    pub plane: Plane,
-    pub proxy: SocketAddr,
+pub(crate) struct Sidecar {
+    pub(crate) plane: Plane,
+    pub(crate) proxy: SocketAddr,
     admin: SocketAddr,
     folder: TempDir,
     child: Child,
@@ -74,12 +74,16 @@ pub struct Sidecar {
 
 impl Sidecar {
     /// Starts a sidecar of `curl/curl` and waits until it serves; `None` if there is no Envoy to start.
-    pub async fn start(plane: Plane, control_plane: &ControlPlane) -> Option<Self> {
+    pub(crate) async fn start(plane: Plane, control_plane: &ControlPlane) -> Option<Self> {
         Self::start_as(plane, control_plane, "curl/curl").await
     }
 
     /// Starts a sidecar of this node.
-    pub async fn start_as(plane: Plane, control_plane: &ControlPlane, node: &str) -> Option<Self> {
+    pub(crate) async fn start_as(
+        plane: Plane,
+        control_plane: &ControlPlane,
+        node: &str,
+    ) -> Option<Self> {
         let admin = free_address();
         let bootstrap = Bootstrap {
             node_id: node.to_owned(),
@@ -136,7 +140,7 @@ impl Sidecar {
     }
 
     /// The value of an Envoy counter or gauge.
-    pub async fn stat(&self, name: &str) -> u64 {
+    pub(crate) async fn stat(&self, name: &str) -> u64 {
         let text = self.admin("stats").await;
         text.lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.parse().ok())
@@ -144,7 +148,7 @@ impl Sidecar {
     }
 
     /// The sum of all Envoy counters whose name ends so.
-    pub async fn stats_ending(&self, suffix: &str) -> u64 {
+    pub(crate) async fn stats_ending(&self, suffix: &str) -> u64 {
         let text = self.admin("stats").await;
         text.lines()
             .filter_map(|line| line.split_once(": "))
@@ -154,7 +158,7 @@ impl Sidecar {
     }
 
     /// A page of Envoy's admin interface.
-    pub async fn admin(&self, page: &str) -> String {
+    pub(crate) async fn admin(&self, page: &str) -> String {
         super::caller::get(self.admin, &format!("/{page}")).await
     }
 

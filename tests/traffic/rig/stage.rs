@@ -10,27 +10,27 @@ use super::mesh::Mesh;
 use super::sidecar::{Plane, Sidecar};
 
 /// Where the caller's requests go, by the name that the sidecar knows.
-pub const URL: &str = "http://pipy-ok-v1.pipy:8080/";
+pub(crate) const URL: &str = "http://pipy-ok-v1.pipy:8080/";
 
 /// The example of the README, running: v1 is live, v2 is the shadow, all is mirrored.
 #[derive(Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     // Dropped in this order: the sidecar before the control plane that it would try to reach.
-    pub sidecar: Sidecar,
-    pub control_plane: ControlPlane,
-    pub mesh: Mesh,
-    pub live: Echo,
-    pub shadow: Echo,
+    pub(crate) sidecar: Sidecar,
+    pub(crate) control_plane: ControlPlane,
+    pub(crate) mesh: Mesh,
+    pub(crate) live: Echo,
+    pub(crate) shadow: Echo,
 }
 
 impl Stage {
     /// Everything works. `None` if there is no Envoy to start.
-    pub async fn new(plane: Plane) -> Option<Self> {
+    pub(crate) async fn new(plane: Plane) -> Option<Self> {
         Self::with_shadow(plane, Manner::Answers).await
     }
 
     /// The shadow behaves like this.
-    pub async fn with_shadow(plane: Plane, manner: Manner) -> Option<Self> {
+    pub(crate) async fn with_shadow(plane: Plane, manner: Manner) -> Option<Self> {
         let live = Echo::start("v1").await;
         let shadow = Echo::with("v2", manner).await;
         let mesh = Mesh::new(live.address, shadow.address);
@@ -60,12 +60,12 @@ impl Stage {
     }
 
     /// A new connection to the sidecar.
-    pub async fn caller(&self) -> Caller {
+    pub(crate) async fn caller(&self) -> Caller {
         Caller::connect(self.sidecar.proxy).await
     }
 
     /// No sidecar has rejected anything.
-    pub fn assert_no_nack(&self) {
+    pub(crate) fn assert_no_nack(&self) {
         let log = self.control_plane.log();
         assert!(!log.contains("MP503"), "a NACK:\n{log}");
     }
