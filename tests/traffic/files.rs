@@ -51,7 +51,7 @@ async fn a_broken_file_keeps_the_last_good_state_and_recovers() {
 
         stage.mesh.write(
             "mirror.yaml",
-            &good.replace("destinationRefs:", "destinationRefs: 3 #"),
+            &good.replace("  plugin: traffic-mirror\n", "  plugin: [traffic-mirror]\n"),
         );
         stage.control_plane.logged("MP004").await;
         assert!(

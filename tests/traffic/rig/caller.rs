@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::DEADLINE;
 
 /// An answer, read whole.
-pub type Answer = Response<Bytes>;
+pub(crate) type Answer = Response<Bytes>;
 
 /// One connection of a caller.
 #[derive(Debug)]
