@@ -53,13 +53,17 @@ impl Stream for Sotw {
         let Some(ty) = ResourceType::from_type_url(&request.type_url) else {
             return Outcome::UnknownType;
         };
+        let first = !self.session.knows(ty);
         let last = self.session.substream(ty).last_nonce();
         let outcome = if last == 0 {
             // "The nonce is only valid in the context of an individual xDS stream": what the first request of a type
             // says of nonces is about another stream, what it says of versions is what the client has.
-            if !request.version_info.is_empty() {
-                let announced = Announced::Version(request.version_info);
-                self.session.substream(ty).resume(announced);
+            let substream = self.session.substream(ty);
+            if !first {
+                // It changed its mind before it was answered: what it has is not what it wants.
+                substream.announced = Announced::Nothing;
+            } else if !request.version_info.is_empty() {
+                substream.resume(Announced::Version(request.version_info));
             }
             Outcome::Subscribed
         } else if request.response_nonce.is_empty() {
@@ -126,10 +130,14 @@ fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
         return None;
     }
     let changed: BTreeSet<_> = substream.changed(view).into_iter().map(|r| r.0).collect();
-    // Of a route or endpoint that is gone nothing is said: its parent is what stops referring to it.
-    let shrunk = full && !substream.gone(view).is_empty();
-    substream.forget_gone(view);
-    if changed.is_empty() && !shrunk && !substream.owes_answer() {
+    let removed = if full {
+        substream.gone(view)
+    } else {
+        // Of a route or endpoint that is gone nothing is said: its parent is what stops referring to it.
+        substream.forget_gone(view);
+        Vec::new()
+    };
+    if changed.is_empty() && removed.is_empty() && !substream.owes_answer() {
         return None;
     }
     let version = version_of(&wanted);
@@ -141,7 +149,7 @@ fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
         .collect();
     Some(Push {
         resources,
-        removed: Vec::new(),
+        removed,
         version: Some(version),
     })
 }

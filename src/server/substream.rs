@@ -19,7 +19,7 @@ use crate::snapshot::Version;
 #[derive(Debug, Default)]
 pub(super) struct Push {
     pub(super) resources: Vec<(Arc<str>, Resource)>,
-    /// Incremental only.
+    /// What is not there any more: named by the incremental variant, left out by the other.
     pub(super) removed: Vec<Arc<str>>,
     /// State of the world only.
     pub(super) version: Option<Version>,
@@ -63,6 +63,10 @@ enum Standing {
 }
 
 impl Known {
+    fn awaits(&self, nonce: u64) -> bool {
+        self.nonce == nonce && self.standing == Standing::Unanswered
+    }
+
     fn is(&self, resource: Option<&Resource>) -> bool {
         match (&self.content, resource) {
             (Content::Version(version), Some(resource)) => *version == resource.version,
@@ -139,15 +143,19 @@ impl Substream {
         self.unanswered
     }
 
-    /// Takes note of a changed subscription. What the client dropped is not known to it any more.
+    /// Takes note of a changed subscription. What the client dropped is not known to it any more, but for what is on its
+    /// way: the client may want everything before it reads that.
     pub(super) fn subscribed(&mut self, owed: Owed) {
         let subscription = &self.subscription;
         let mut culprit = false;
         self.known.retain(|name, known| {
-            let covered = subscription.covers(name);
-            culprit |= !covered && known.standing == Standing::Rejected;
-            covered
+            let stays = subscription.covers(name) || known.standing == Standing::Unanswered;
+            culprit |= !stays && known.standing == Standing::Rejected;
+            stays
         });
+        if let Announced::Resources(announced) = &mut self.announced {
+            announced.retain(|name, _| subscription.covers(name));
+        }
         self.owed.retain(|name| subscription.covers(name));
         self.owed.extend(owed.names);
         if culprit {
@@ -156,7 +164,7 @@ impl Substream {
             let rejected = rejected.filter(|(_, known)| known.standing == Standing::Rejected);
             self.owed.extend(rejected.map(|(name, _)| Arc::clone(name)));
         }
-        self.dirty |= !self.owed.is_empty();
+        self.dirty |= owed.everything || !self.owed.is_empty();
     }
 
     /// Promises a response, even an empty one: an unanswered wildcard holds up a client's start.
@@ -175,7 +183,8 @@ impl Substream {
 
     /// Promises every resource that the client was sent.
     pub(super) fn owe_all(&mut self) {
-        self.owed.extend(self.known.keys().cloned());
+        let covered = |name: &&Arc<str>| self.subscription.covers(name);
+        self.owed.extend(self.known.keys().filter(covered).cloned());
         self.dirty |= !self.owed.is_empty();
     }
 
@@ -244,7 +253,8 @@ impl Substream {
     pub(super) fn gone(&self, view: &View) -> Vec<Arc<str>> {
         let retry = self.retries(view);
         let gone = self.known.iter().filter(|(name, known)| {
-            view.get(self.ty, name).is_none()
+            self.subscription.covers(name)
+                && view.get(self.ty, name).is_none()
                 && (!known.is(None)
                     || self.owed.contains(*name)
                     || retry && known.standing == Standing::Rejected)
@@ -278,10 +288,10 @@ impl Substream {
         self.unanswered.is_none() && !self.rejected && !(self.dirty && pending())
     }
 
-    /// Forgets resources that are gone, where the protocol has no way to say so.
+    /// Forgets what is gone or not wanted, where the protocol has no way to say so.
     pub(super) fn forget_gone(&mut self, view: &View) {
         self.known
-            .retain(|name, _| view.get(self.ty, name).is_some());
+            .retain(|name, _| self.subscription.covers(name) && view.get(self.ty, name).is_some());
     }
 
     /// There is nothing to send.
@@ -317,33 +327,40 @@ impl Substream {
     /// The client accepted a response; whether that is news.
     pub(super) fn accepted(&mut self, nonce: u64) -> bool {
         let mut news = nonce == self.last && self.unanswered.take().is_some();
-        let names = self.subscription.names();
+        let subscription = &self.subscription;
         self.known.retain(|name, known| {
-            if known.nonce == nonce && known.standing == Standing::Unanswered {
-                known.standing = Standing::Accepted;
-                news = true;
-                // A removal is remembered for names that are asked for, so that it is not told twice.
-                return known.content != Content::Absent || names.contains(name);
+            if !known.awaits(nonce) {
+                return true;
             }
-            true
+            known.standing = Standing::Accepted;
+            news = true;
+            // A removal is remembered for names that are asked for, so that it is not told twice.
+            match known.content {
+                Content::Absent => subscription.names().contains(name),
+                Content::Version(_) | Content::Other => subscription.covers(name),
+            }
         });
         news
     }
 
     /// The client rejected a response; whether that is news.
     pub(super) fn rejected(&mut self, nonce: u64) -> bool {
-        let awaited = nonce == self.last && self.unanswered.take().is_some();
-        self.rejected |= awaited;
+        let mut news = nonce == self.last && self.unanswered.take().is_some();
+        self.rejected |= news;
+        let subscription = &self.subscription;
         let mut names = Vec::new();
         let mut size = 0;
-        for (name, known) in &mut self.known {
-            if known.nonce == nonce && known.standing == Standing::Unanswered {
-                known.standing = Standing::Rejected;
-                size = known.size;
-                names.push(Arc::clone(name));
+        self.known.retain(|name, known| {
+            if !known.awaits(nonce) {
+                return true;
             }
-        }
-        let news = awaited || !names.is_empty();
+            known.standing = Standing::Rejected;
+            news = true;
+            size = known.size;
+            let covered = subscription.covers(name);
+            names.extend(covered.then(|| Arc::clone(name)));
+            covered
+        });
         // A part of that response was sent again or dropped meanwhile. That may have been what was wrong with it, so
         // the rest is due once more. If all of it still stands, nothing is sent again.
         if names.len() < size {

@@ -27,7 +27,7 @@ pub(super) struct Sub {
     names: BTreeSet<&'static str>,
     pub(super) held: BTreeMap<String, (String, Bytes)>,
     version: String,
-    nonce: String,
+    pub(super) nonce: String,
 }
 
 impl Sub {

@@ -134,6 +134,8 @@ impl<C: Client> Wire<C> {
                 for (ty, sub) in &mut self.subs {
                     if sub.reconnect() {
                         self.requests.push_back(C::first(sub, *ty));
+                        // The first request may carry a nonce of the old stream, later ones do not.
+                        sub.nonce.clear();
                     }
                 }
             }
@@ -197,7 +199,7 @@ fn ends_with_its_subset<C: Client>(ops: Vec<Op>, last: &Contents) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3_000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
     #[test]
     fn a_sotw_client_ends_with_its_subset(ops in ops(), last in any_contents(3)) {

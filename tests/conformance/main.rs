@@ -1,0 +1,12 @@
+//! What an xDS server owes its clients, on the wire: a server in this process on a free port, a raw client, and worlds
+//! made by hand. Each test is named after its row of `README.md`.
+
+mod client;
+mod delta;
+mod nack;
+mod order;
+mod reconnect;
+mod sotw;
+mod stream;
+mod wildcard;
+mod world;
