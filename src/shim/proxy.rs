@@ -104,7 +104,7 @@ impl Proxy {
             mirrors,
             &plane,
             &head,
-            &body.size_hint(),
+            body.size_hint(),
             &self.stats,
             &self.tasks,
         );

@@ -169,6 +169,7 @@ fn dynamic_config(custom: &proto::cluster::CustomClusterType) -> Result<Discover
 }
 
 fn http_options(message: &proto::Cluster) -> Result<(Protocol, Option<Duration>), Rejection> {
+    let mut found = (Protocol::Http1, None);
     for (key, any) in &message.typed_extension_protocol_options {
         let path = format!("typed_extension_protocol_options[\"{key}\"]");
         if key != HTTP_OPTIONS || any.type_url != upstream::HttpProtocolOptions::type_url() {
@@ -195,9 +196,9 @@ fn http_options(message: &proto::Cluster) -> Result<(Protocol, Option<Duration>)
                 return Err(Rejection::new("upstream_protocol_options", "is missing")).within(path);
             }
         };
-        return Ok((protocol, bound));
+        found = (protocol, bound);
     }
-    Ok((Protocol::Http1, None))
+    Ok(found)
 }
 
 fn breakers(message: &proto::Cluster) -> Result<Breakers, Rejection> {
@@ -266,7 +267,8 @@ mod tests {
 
     #[test]
     fn values_that_cannot_be_honoured_are_refused() {
-        let cases: [(&str, fn(&mut proto::Cluster)); 5] = [
+        type Change = fn(&mut proto::Cluster);
+        let cases: [(&str, Change); 5] = [
             ("lb_policy", |c| c.lb_policy = LbPolicy::Maglev as i32),
             ("type", |c| c.cluster_discovery_type = None),
             ("eds_cluster_config", |c| c.eds_cluster_config = None),
