@@ -40,7 +40,7 @@ pub(super) enum Command {
 /// An open socket. Dropped, it drains.
 struct Open {
     configured: SocketAddr,
-    _drain: watch::Sender<()>,
+    drain: watch::Sender<()>,
     accepting: JoinHandle<()>,
 }
 
@@ -125,7 +125,8 @@ impl Listeners {
             match TcpListener::bind(address).await {
                 Ok(socket) => self.open(name, address, socket),
                 Err(error) => {
-                    tracing::warn!(listener = name, %address, %error, "cannot bind");
+                    // The rejection says so once; the attempts after it need not.
+                    tracing::debug!(listener = name, %address, %error, "cannot bind");
                     failed.push((name, format!("cannot bind {address}: {error}")));
                 }
             }
@@ -135,10 +136,10 @@ impl Listeners {
 
     async fn close(&mut self, name: &str) {
         if let Some(Open {
-            _drain, accepting, ..
+            drain, accepting, ..
         }) = self.open.remove(name)
         {
-            drop(_drain);
+            drop(drain);
             self.serving.send_modify(|serving| {
                 serving.remove(name);
             });
@@ -160,7 +161,7 @@ impl Listeners {
         ));
         let open = Open {
             configured,
-            _drain: drain,
+            drain,
             accepting,
         };
         // What was there before drains by being dropped.

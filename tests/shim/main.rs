@@ -2,7 +2,7 @@
 //!
 //! Nothing of the control plane is used here, so a mistake cannot be on both sides.
 
-#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod caller;
 mod control_plane;

@@ -151,6 +151,10 @@ async fn what_cannot_be_forwarded_is_answered() {
         ),
         (request("GET", unknown), StatusCode::SERVICE_UNAVAILABLE),
         (
+            request("GET", "http://user:secret@v1.ns/"),
+            StatusCode::BAD_REQUEST,
+        ),
+        (
             request("GET", "https://v1.ns/"),
             StatusCode::NOT_IMPLEMENTED,
         ),

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -148,24 +149,21 @@ impl Trouble {
     pub(crate) async fn start(self) -> (SocketAddr, JoinHandle<()>) {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
+        let socket = (!matches!(self, Self::Refusing)).then_some(socket);
         let task = tokio::spawn(async move {
+            let Some(socket) = socket else { return };
             let mut kept = Vec::new();
-            while !matches!(self, Self::Refusing) {
+            loop {
                 let (mut stream, _) = socket.accept().await.unwrap();
                 match self {
                     Self::Hung => kept.push(stream),
                     Self::Babbling => {
-                        use tokio::io::AsyncWriteExt;
                         stream.write_all(b"220 smtp.example ESMTP\r\n").await.ok();
                     }
                     Self::Closing | Self::Refusing => {}
                 }
             }
         });
-        if matches!(self, Self::Refusing) {
-            // So that the socket is gone.
-            tokio::task::yield_now().await;
-        }
         (address, task)
     }
 }
