@@ -3,6 +3,7 @@
 //! The writer never waits: what does not fit ends the copy. The reader is the copy's body.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -47,12 +48,13 @@ struct Shared {
     used: usize,
     limit: usize,
     end: End,
-    waker: Option<Waker>,
+    reader: Option<Waker>,
+    guard: Option<Waker>,
 }
 
 impl Shared {
     fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
+        if let Some(waker) = self.reader.take() {
             waker.wake();
         }
     }
@@ -62,6 +64,9 @@ impl Shared {
             self.end = End::Cut(cut);
             self.pieces.clear();
             self.wake();
+            if let Some(waker) = self.guard.take() {
+                waker.wake();
+            }
         }
     }
 }
@@ -85,7 +90,8 @@ pub(super) fn buffer(limit: usize, size: SizeHint) -> (Writer, Reader, Guard) {
         used: 0,
         limit,
         end: End::Open,
-        waker: None,
+        reader: None,
+        guard: None,
     }));
     let reader = Reader {
         shared: Arc::clone(&shared),
@@ -138,12 +144,19 @@ impl Drop for Writer {
 }
 
 impl Guard {
-    /// Why the copy was cut, if it was.
-    pub(super) fn cut(&self) -> Option<Cut> {
-        match locked(&self.0).end {
-            End::Cut(cut) => Some(cut),
-            End::Open | End::Complete => None,
-        }
+    /// Waits until the copy is cut. A body that nobody reads cannot tell its reader.
+    pub(super) async fn cut(&self) -> Cut {
+        poll_fn(|cx| {
+            let mut shared = locked(&self.0);
+            match shared.end {
+                End::Cut(cut) => Poll::Ready(cut),
+                End::Open | End::Complete => {
+                    shared.guard = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
     }
 }
 
@@ -178,7 +191,7 @@ impl Body for Reader {
             End::Complete => Poll::Ready(None),
             End::Cut(cut) => Poll::Ready(Some(Err(cut))),
             End::Open => {
-                shared.waker = Some(cx.waker().clone());
+                shared.reader = Some(cx.waker().clone());
                 Poll::Pending
             }
         }
@@ -190,7 +203,7 @@ impl Body for Reader {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size.clone()
+        self.size
     }
 }
 
@@ -218,7 +231,11 @@ mod tests {
         let whole = reader.collect().await.unwrap();
         assert_eq!(whole.trailers().unwrap()["etag"], "x");
         assert_eq!(whole.to_bytes(), "abc");
-        assert_eq!(guard.cut(), None);
+        let cut = std::pin::pin!(guard.cut());
+        assert!(
+            cut.poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
     }
 
     #[tokio::test]
@@ -227,7 +244,7 @@ mod tests {
         for _ in 0..100 {
             writer.data(&Bytes::from_static(&[0; 100]));
         }
-        assert_eq!(guard.cut(), Some(Cut::Full));
+        assert_eq!(guard.cut().await, Cut::Full);
         assert_eq!(reader.collect().await.unwrap_err(), Cut::Full);
     }
 
@@ -237,7 +254,7 @@ mod tests {
         for _ in 0..100 {
             writer.data(&Bytes::new());
         }
-        assert_eq!(guard.cut(), Some(Cut::Full));
+        assert_eq!(guard.cut().await, Cut::Full);
     }
 
     #[tokio::test]
@@ -247,7 +264,7 @@ mod tests {
         writer.data(&Bytes::from_static(b"ab"));
         drop(writer);
         assert_eq!(reading.await.unwrap().unwrap_err(), Cut::Aborted);
-        assert_eq!(guard.cut(), Some(Cut::Aborted));
+        assert_eq!(guard.cut().await, Cut::Aborted);
     }
 
     #[tokio::test]

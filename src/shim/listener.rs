@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -41,7 +41,7 @@ pub(super) enum Command {
 /// An open socket. Dropped, it drains.
 struct Open {
     configured: SocketAddr,
-    _drain: watch::Sender<()>,
+    drain: watch::Sender<()>,
     accepting: JoinHandle<()>,
 }
 
@@ -126,7 +126,8 @@ impl Listeners {
             match TcpListener::bind(address).await {
                 Ok(socket) => self.open(name, address, socket),
                 Err(error) => {
-                    tracing::warn!(listener = name, %address, %error, "cannot bind");
+                    // The rejection says so once; the attempts after it need not.
+                    tracing::debug!(listener = name, %address, %error, "cannot bind");
                     failed.push((name, format!("cannot bind {address}: {error}")));
                 }
             }
@@ -136,10 +137,10 @@ impl Listeners {
 
     async fn close(&mut self, name: &str) {
         if let Some(Open {
-            _drain, accepting, ..
+            drain, accepting, ..
         }) = self.open.remove(name)
         {
-            drop(_drain);
+            drop(drain);
             self.serving.send_modify(|serving| {
                 serving.remove(name);
             });
@@ -161,7 +162,7 @@ impl Listeners {
         ));
         let open = Open {
             configured,
-            _drain: drain,
+            drain,
             accepting,
         };
         // What was there before drains by being dropped.
@@ -221,7 +222,7 @@ async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(proxy.tasks.clone());
     // What the upstream does not say is not said.
     let streams = proxy
         .plane

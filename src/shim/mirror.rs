@@ -25,7 +25,7 @@ pub(super) fn start(
     mirrors: &[Mirror],
     plane: &Plane,
     head: &Parts,
-    size: &SizeHint,
+    size: SizeHint,
     stats: &Stats,
     tasks: &Tasks,
 ) -> Vec<Writer> {
@@ -48,7 +48,7 @@ pub(super) fn start(
                 upstream.stats().dropped(DropReason::Overflow);
                 return None;
             };
-            let (writer, reader, guard) = buffer(upstream.cluster.buffer_limit, size.clone());
+            let (writer, reader, guard) = buffer(upstream.cluster.buffer_limit, size);
             let (authority, request) = copy(mirror, head, reader)?;
             upstream.stats().count(|counts| counts.copies += 1);
             tasks.spawn(run(
@@ -119,20 +119,33 @@ async fn run(
     request: Request<Reader>,
     guard: Guard,
 ) {
-    let result = send(&upstream, admitted, &authority, request).await;
+    let result = tokio::select! {
+        // A cut makes the sending fail as well: it is looked at first, as it is the cause.
+        biased;
+        cut = guard.cut() => Err(cut.into()),
+        result = send(&upstream, admitted, &authority, request) => result,
+    };
     let stats = upstream.stats();
     match result {
         Ok(class) => stats.count(|counts| *counts.responses.entry(class).or_default() += 1),
         Err(error) => {
             tracing::debug!(cluster = upstream.cluster.name, error, "copy failed");
-            match (guard.cut(), error.downcast_ref()) {
-                (Some(Cut::Full), _) => stats.dropped(DropReason::BufferFull),
-                (Some(Cut::Aborted), _) => stats.dropped(DropReason::Aborted),
-                (_, Some(Failure::Timeout)) => stats.dropped(DropReason::Timeout),
-                (_, Some(Failure::NoEndpoint)) => stats.dropped(DropReason::NoEndpoint),
-                _ => stats.count(|counts| counts.failures += 1),
+            match dropped(&*error) {
+                Some(reason) => stats.dropped(reason),
+                None => stats.count(|counts| counts.failures += 1),
             }
         }
+    }
+}
+
+/// Whether the copy was dropped on our side.
+fn dropped(error: &(dyn Error + 'static)) -> Option<DropReason> {
+    match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(Cut::Full), _) => Some(DropReason::BufferFull),
+        (Some(Cut::Aborted | Cut::GivenUp), _) => Some(DropReason::Aborted),
+        (_, Some(Failure::Timeout)) => Some(DropReason::Timeout),
+        (_, Some(Failure::NoEndpoint)) => Some(DropReason::NoEndpoint),
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
@@ -194,7 +194,7 @@ impl Pool {
         }
         let (address, stream) = connect(addresses, connect_timeout).await?;
         let (mut sender, driver) =
-            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+            http2::handshake(self.tasks.clone(), TokioIo::new(stream)).await?;
         self.tasks.spawn(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(%address, %error, "connection ended");

@@ -87,6 +87,11 @@ impl Proxy {
         let unavailable = Refusal(StatusCode::SERVICE_UNAVAILABLE, "no such cluster");
         let upstream = plane.clusters.get(cluster).ok_or(unavailable)?;
         upstream.stats().count(|counts| counts.requests += 1);
+        if upstream.is_empty() {
+            // As in Envoy, a request that goes nowhere is not copied either.
+            upstream.stats().count(|counts| counts.failures += 1);
+            return Err(refusal(&Failure::NoEndpoint));
+        }
         headers::ensure_request_id(&mut head.headers);
         if let Some(protocol) = wanted_upgrade(&head, listener)? {
             return self
@@ -104,7 +109,7 @@ impl Proxy {
             mirrors,
             &plane,
             &head,
-            &body.size_hint(),
+            body.size_hint(),
             &self.stats,
             &self.tasks,
         );
@@ -175,6 +180,10 @@ fn take_authority(head: &mut Parts) -> Result<Authority, Refusal> {
             .and_then(|host| Authority::try_from(host.as_bytes()).ok())
             .ok_or_else(|| bad("no valid host"))?,
     };
+    // A name and a password are no part of a Host (RFC 9110, section 4.2.4).
+    if authority.as_str().contains('@') {
+        return Err(bad("no valid host"));
+    }
     let host = HeaderValue::from_str(authority.as_str()).map_err(|_| bad("no valid host"))?;
     head.headers.insert(header::HOST, host);
     Ok(authority)

@@ -31,7 +31,7 @@ impl HeaderMatch {
             // Whatever is asked of the value of a missing header is not the case, inverted or not; only its absence can
             // be asked for.
             None => match self.test {
-                Test::Present(present) => !present != self.invert,
+                Test::Present(present) => present == self.invert,
                 _ => false,
             },
         }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use hyper::rt::Executor;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -35,5 +36,15 @@ impl Tasks {
                 () = future => {}
             }
         })
+    }
+}
+
+/// What hyper spawns ends with the lifetime as well.
+impl<F> Executor<F> for Tasks
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.spawn(future);
     }
 }

@@ -104,6 +104,11 @@ impl Upstream {
         }
     }
 
+    /// Whether there is nowhere to send a request to.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self.cluster.discovery, Discovery::Eds(_)) && self.endpoints.is_empty()
+    }
+
     pub(super) fn stats(&self) -> &ClusterStats {
         &self.live.stats
     }

@@ -182,6 +182,11 @@ struct HttpOptions {
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 fn http_options(message: &proto::Cluster) -> Result<HttpOptions, Rejection> {
+    let mut found = HttpOptions {
+        protocol: Protocol::Http1,
+        max_stream_duration: None,
+        idle_timeout: IDLE_TIMEOUT,
+    };
     for (key, any) in &message.typed_extension_protocol_options {
         let path = format!("typed_extension_protocol_options[\"{key}\"]");
         if key != HTTP_OPTIONS || any.type_url != upstream::HttpProtocolOptions::type_url() {
@@ -235,17 +240,13 @@ fn http_options(message: &proto::Cluster) -> Result<HttpOptions, Rejection> {
                 return Err(Rejection::new("upstream_protocol_options", "is missing")).within(path);
             }
         };
-        return Ok(HttpOptions {
+        found = HttpOptions {
             protocol,
             max_stream_duration: bound,
             idle_timeout,
-        });
+        };
     }
-    Ok(HttpOptions {
-        protocol: Protocol::Http1,
-        max_stream_duration: None,
-        idle_timeout: IDLE_TIMEOUT,
-    })
+    Ok(found)
 }
 
 fn breakers(message: &proto::Cluster) -> Result<Breakers, Rejection> {
@@ -314,7 +315,8 @@ mod tests {
 
     #[test]
     fn values_that_cannot_be_honoured_are_refused() {
-        let cases: [(&str, fn(&mut proto::Cluster)); 5] = [
+        type Change = fn(&mut proto::Cluster);
+        let cases: [(&str, Change); 5] = [
             ("lb_policy", |c| c.lb_policy = LbPolicy::Maglev as i32),
             ("type", |c| c.cluster_discovery_type = None),
             ("eds_cluster_config", |c| c.eds_cluster_config = None),

@@ -1,0 +1,185 @@
+//! Sockets follow LDS.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::BodyExt;
+use hyper::body::Frame;
+use mirrorplane::shim::Kind;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::caller::{Http, begin, call, get, post, streaming};
+use crate::control_plane::{ControlPlane, put};
+use crate::resources::{Speaks, endpoints, forward, listener, primary, routes, runtime};
+use crate::upstream::Upstream;
+use crate::{VARIANTS, in_time, shim, until};
+
+const NAME: &str = "ns/v1|80";
+
+async fn control_plane(upstream: SocketAddr, listen: SocketAddr) -> ControlPlane {
+    let control_plane = ControlPlane::start().await;
+    control_plane.change(|world| {
+        put(world, Kind::Runtime, "mirrorplane", &runtime(None));
+        put(
+            world,
+            Kind::Cluster,
+            NAME,
+            &primary(NAME, Speaks::Downstream),
+        );
+        put(world, Kind::Endpoint, NAME, &endpoints(NAME, &[upstream]));
+        put(world, Kind::Listener, "outbound", &listener(listen));
+        put(
+            world,
+            Kind::Route,
+            "outbound",
+            &routes(vec![("v1.ns", vec![forward(NAME, vec![])])]),
+        );
+    });
+    control_plane
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+async fn refused(address: SocketAddr) {
+    in_time("the socket is closed", async {
+        while TcpStream::connect(address).await.is_ok() {}
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_refused_by_name_and_served_once_it_is_free() {
+    for variant in VARIANTS {
+        let upstream = Upstream::echo().await;
+        let occupied = TcpListener::bind(any_port()).await.unwrap();
+        let address = occupied.local_addr().unwrap();
+        let control_plane = control_plane(upstream.address, address).await;
+        let shim = shim(&control_plane, variant);
+        let expected = format!("NACK Listener outbound: cannot bind {address}");
+        until("the NACK", || {
+            control_plane
+                .log()
+                .iter()
+                .any(|line| line.starts_with(&expected))
+        })
+        .await;
+        drop(occupied);
+        assert_eq!(in_time("listening", shim.listening()).await, address);
+        assert_eq!(
+            call(address, Http::One, get("http://v1.ns/")).await.status,
+            StatusCode::OK
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_moves_or_goes_lets_requests_under_way_end() {
+    let upstream = Upstream::echo().await;
+    let control_plane = control_plane(upstream.address, any_port()).await;
+    let shim = shim(&control_plane, VARIANTS[1]);
+    let first = in_time("listening", shim.listening()).await;
+    let (pieces, body) = streaming();
+    let answer = begin(first, Http::One, post("http://v1.ns/", body)).await;
+
+    let other = SocketAddr::from(([127, 0, 0, 2], 0));
+    control_plane.set(Kind::Listener, "outbound", &listener(other));
+    refused(first).await;
+    let second = in_time("listening again", async {
+        loop {
+            let address = shim.listening().await;
+            if address.ip() == other.ip() {
+                return address;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(
+        call(second, Http::One, get("http://v1.ns/")).await.status,
+        StatusCode::OK
+    );
+    control_plane.change(|world| world.get_mut(&Kind::Listener).unwrap().clear());
+    refused(second).await;
+
+    pieces
+        .send(Ok(Frame::data(Bytes::from_static(b"late"))))
+        .await
+        .unwrap();
+    drop(pieces);
+    let whole = in_time("the rest", answer.into_body().collect())
+        .await
+        .unwrap();
+    assert_eq!(whole.to_bytes(), "late");
+}
+
+#[tokio::test]
+async fn a_change_of_routes_keeps_the_connections() {
+    let upstream = Upstream::echo().await;
+    let control_plane = control_plane(upstream.address, any_port()).await;
+    let shim = shim(&control_plane, VARIANTS[1]);
+    let proxy = in_time("listening", shim.listening()).await;
+    let (pieces, body) = streaming();
+    let mut answer = begin(proxy, Http::One, post("http://v1.ns/", body))
+        .await
+        .into_body();
+    control_plane.set(Kind::Route, "outbound", &routes(vec![]));
+    until("the new routes", || {
+        shim.stats().ads.acks[&Kind::Route] == 2
+    })
+    .await;
+    assert_eq!(
+        call(proxy, Http::One, get("http://v1.ns/")).await.status,
+        StatusCode::NOT_FOUND
+    );
+    pieces
+        .send(Ok(Frame::data(Bytes::from_static(b"on"))))
+        .await
+        .unwrap();
+    assert_eq!(
+        in_time("a piece", answer.frame())
+            .await
+            .unwrap()
+            .unwrap()
+            .into_data()
+            .unwrap(),
+        "on"
+    );
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_the_last_request_and_a_drop_does_not() {
+    let upstream = Upstream::echo().await;
+    let control_plane = control_plane(upstream.address, any_port()).await;
+    let one = shim(&control_plane, VARIANTS[0]);
+    let proxy = in_time("listening", one.listening()).await;
+    let (pieces, body) = streaming();
+    let answer = begin(proxy, Http::One, post("http://v1.ns/", body)).await;
+    let ending = tokio::spawn(one.shutdown());
+    refused(proxy).await;
+    assert!(!ending.is_finished());
+    pieces
+        .send(Ok(Frame::data(Bytes::from_static(b"late"))))
+        .await
+        .unwrap();
+    drop(pieces);
+    assert_eq!(
+        answer.into_body().collect().await.unwrap().to_bytes(),
+        "late"
+    );
+    in_time("the shutdown", ending).await.unwrap();
+
+    let two = shim(&control_plane, VARIANTS[0]);
+    let proxy = in_time("listening", two.listening()).await;
+    let (_pieces, body) = streaming();
+    let answer = begin(proxy, Http::One, post("http://v1.ns/", body)).await;
+    drop(two);
+    assert!(
+        in_time("the end", answer.into_body().collect())
+            .await
+            .is_err()
+    );
+    refused(proxy).await;
+}
