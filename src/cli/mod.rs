@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // To stdout for --help and --version, to stderr for mistakes. Nothing is left to do if that fails.
-            let _ = error.print();
+            error.print().ok();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };

@@ -41,7 +41,7 @@ pub(super) fn print_as(format: Format, data: &impl Serialize) -> anyhow::Result<
 /// Says something to the person at the terminal.
 pub(super) fn talk(text: impl fmt::Display) {
     // Nobody is left to be told when stderr is closed.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    writeln!(io::stderr().lock(), "{text}").ok();
 }
 
 /// Whether the reader of stdout went away, as `| head` does: that is no error.

@@ -267,8 +267,8 @@ fn with_mistake(mistake: &Mistake) -> (tempfile::TempDir, Option<(usize, usize)>
                 mistake.from
             );
             let text = text.replacen(mistake.from, mistake.to, 1);
-            place = text.find('«').map(|at| {
-                let before: Vec<&str> = text[..at].split('\n').collect();
+            place = text.split_once('«').map(|(before, _)| {
+                let before: Vec<&str> = before.split('\n').collect();
                 (before.len(), before.last().unwrap().chars().count() + 1)
             });
             (file, text.replace('«', ""))

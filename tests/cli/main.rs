@@ -1,5 +1,7 @@
 //! The command as a user meets it: output, exit codes, diagnostics with their places.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod check;
 mod command;
 mod offline;

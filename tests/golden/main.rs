@@ -3,6 +3,8 @@
 //! `UPDATE_GOLDEN=1 cargo test --test golden` writes them anew. That a real Envoy accepts every one of these outputs is
 //! tested in `tests/traffic/golden.rs`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;

@@ -2,6 +2,9 @@
 //!
 //! Each claim is made about a real Envoy and about the shim, over both variants of the protocol.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stderr, reason = "figures, and the logs of what failed")]
+
 mod faults;
 mod files;
 mod golden;

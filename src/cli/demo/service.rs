@@ -95,7 +95,7 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     // The body is read to its end, as a real service would; what it says does not matter here.
-    let _ = body.collect().await;
+    body.collect().await.ok();
     let answer = format!("hello from {name}\n");
     let header = |key| {
         head.headers
@@ -122,7 +122,7 @@ async fn answer(
     log.requests.fetch_add(1, Ordering::Relaxed);
     if log.aloud.load(Ordering::Relaxed) {
         // The demo goes on when nobody reads its output.
-        let _ = output::print(format_args!("  {name} | {line}"));
+        output::print(format_args!("  {name} | {line}")).ok();
     } else if let Ok(mut first) = log.first.lock()
         && first.len() < REMEMBERED
     {

@@ -85,11 +85,11 @@ pub(crate) async fn call_http2(proxy: SocketAddr, request: Request<Full<Bytes>>)
 
 /// The body of a plain GET request, without a proxy.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
-    let mut caller = Caller::connect(address).await;
-    let answer = caller
-        .call("GET", &format!("http://{address}{path}"), b"")
-        .await
+    let request = Request::get(path)
+        .header("host", address.to_string())
+        .body(Full::default())
         .unwrap();
+    let answer = Caller::connect(address).await.send(request).await.unwrap();
     String::from_utf8_lossy(answer.body()).into_owned()
 }
 

@@ -72,8 +72,8 @@ impl ControlPlane {
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.child.kill().ok();
+        self.child.wait().ok();
         if std::thread::panicking() {
             eprintln!("--- log of the control plane\n{}", self.log());
         }

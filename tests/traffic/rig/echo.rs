@@ -118,9 +118,10 @@ async fn accept(
                     service_fn(move |request| answer(request, name, manner, Arc::clone(&seen)));
                 tokio::spawn(async move {
                     // A client that goes away in the middle is none of the service's business.
-                    let _ = auto::Builder::new(TokioExecutor::new())
+                    auto::Builder::new(TokioExecutor::new())
                         .serve_connection_with_upgrades(TokioIo::new(stream), answer)
-                        .await;
+                        .await
+                        .ok();
                 });
             }
         }

@@ -144,7 +144,7 @@ impl Sidecar {
         let text = self.admin("stats").await;
         text.lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.parse().ok())
-            .unwrap_or(0)
+            .unwrap_or_else(|| panic!("Envoy has no statistic {name}"))
     }
 
     /// The sum of all Envoy counters whose name ends so.
@@ -169,8 +169,8 @@ impl Sidecar {
 
 impl Drop for Sidecar {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.child.kill().ok();
+        self.child.wait().ok();
         if std::thread::panicking() {
             eprintln!("--- log of {}\n{}", self.plane, self.log());
         }
