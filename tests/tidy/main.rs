@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mirrorplane::diag::Code;
+
 /// No file is longer than this, unit tests included.
 const LONGEST: usize = 400;
 
@@ -187,4 +189,14 @@ fn nothing_is_left_undone() {
         }
     }
     assert!(left.is_empty(), "\n{}", left.join("\n"));
+}
+
+#[test]
+fn the_readme_lists_every_diagnostic() {
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for code in Code::ALL {
+        let row = format!("| {code} | {} | {} |", code.severity(), code.title());
+        assert!(readme.contains(&row), "README.md has no line\n{row}");
+    }
 }

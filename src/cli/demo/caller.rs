@@ -32,8 +32,12 @@ pub(super) async fn send(
 ) -> anyhow::Result<Answers> {
     let mut connections = JoinSet::new();
     for n in 0..CONNECTIONS {
-        let share = requests / CONNECTIONS + usize::from(n < requests % CONNECTIONS);
-        connections.spawn(send_on_one(proxy, url.to_owned(), share, live.to_owned()));
+        connections.spawn(send_on_one(
+            proxy,
+            url.to_owned(),
+            (n..requests).step_by(CONNECTIONS),
+            live.to_owned(),
+        ));
     }
     let mut total = Answers::default();
     while let Some(part) = connections.join_next().await {
@@ -47,7 +51,7 @@ pub(super) async fn send(
 async fn send_on_one(
     proxy: SocketAddr,
     url: String,
-    requests: usize,
+    numbers: impl Iterator<Item = usize>,
     live: String,
 ) -> anyhow::Result<Answers> {
     let host = url
@@ -61,7 +65,7 @@ async fn send_on_one(
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let mut answers = Answers::default();
-    for n in 0..requests {
+    for n in numbers {
         let request = Request::get(format!("{url}?n={n}"))
             .header("host", &host)
             .header("user-agent", "mirrorplane-demo")
