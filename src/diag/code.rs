@@ -70,6 +70,7 @@ codes! {
     Duplicate = "MP006", Error, "the same object twice";
     NoName = "MP007", Error, "an object without a name or namespace";
     UnknownVersion = "MP008", Error, "an API version that is not supported";
+    Emptied = "MP009", Warning, "a file that has become empty";
     // Mesh and plugins.
     NoMeshConfig = "MP101", Warning, "no MeshConfig";
     PluginPolicyOff = "MP102", Warning, "the plugin feature is switched off";

@@ -53,9 +53,24 @@ impl PartialEq for Folder {
 
 #[derive(Clone, Debug)]
 struct File {
-    /// Hash of the content that was parsed; `None` if it could not be read.
+    /// Hash of the content that was parsed; `None` if there was none to parse.
     content: Option<u128>,
     parsed: Arc<Parsed>,
+}
+
+impl File {
+    /// A file whose content cannot be used: its objects stay.
+    fn kept(last: &[Entry], diagnostic: Diagnostic) -> Self {
+        let mut report = Report::default();
+        report.push(diagnostic);
+        Self {
+            content: None,
+            parsed: Arc::new(Parsed {
+                entries: last.to_vec(),
+                report,
+            }),
+        }
+    }
 }
 
 /// Reads a folder, or a single file, for the first time.
@@ -108,6 +123,13 @@ pub fn read(path: &Path, previous: &Folder) -> Folder {
 fn read_file(path: &Path, previous: Option<&File>) -> Option<File> {
     let last = previous.map_or(&[][..], |file| file.parsed.entries.as_slice());
     match content(path) {
+        // Some writers empty a file before they fill it. One that is meant to go is deleted.
+        Ok(content) if content.is_empty() && !last.is_empty() => {
+            let diagnostic = at_start(path, Code::Emptied, "the file is empty")
+                .effect("the last valid version of the file stays in force")
+                .help("delete the file if its objects are to go");
+            Some(File::kept(last, diagnostic))
+        }
         Ok(content) => {
             let hash = xxh3_128(&content);
             match previous {
@@ -120,15 +142,8 @@ fn read_file(path: &Path, previous: Option<&File>) -> Option<File> {
         }
         Err(_) if is_gone(path) => None,
         Err(error) => {
-            let mut report = Report::default();
-            report.push(unreadable(path, &error).effect(effect_on_file(last)));
-            Some(File {
-                content: None,
-                parsed: Arc::new(Parsed {
-                    entries: last.to_vec(),
-                    report,
-                }),
-            })
+            let diagnostic = unreadable(path, &error).effect(effect_on_file(last));
+            Some(File::kept(last, diagnostic))
         }
     }
 }
@@ -154,13 +169,18 @@ fn content(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
+    let message = format!("cannot be read: {error}");
+    at_start(path, Code::Unreadable, message)
+}
+
+/// A diagnostic about a file as a whole.
+fn at_start(path: &Path, code: Code, message: impl Into<String>) -> Diagnostic {
     let origin = Origin {
         object: None,
         document: Some(Arc::new(Document::new(path, "", 1))),
         within: Vec::new(),
     };
-    let message = format!("cannot be read: {error}");
-    Diagnostic::new(Code::Unreadable, &origin, FieldPath::root(), message)
+    Diagnostic::new(code, &origin, FieldPath::root(), message)
 }
 
 /// Puts the files together. Of two objects with the same name, the first in order of path and text wins.

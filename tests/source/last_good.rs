@@ -139,3 +139,24 @@ fn an_unchanged_file_is_not_parsed_again() {
     assert!(std::sync::Arc::ptr_eq(&before.0, &document(&mesh, "a")));
     assert_ne!(before.1, document(&mesh, "b"));
 }
+
+#[test]
+fn a_file_that_is_emptied_keeps_its_objects_until_it_is_filled_or_deleted() {
+    let mut mesh = Mesh::of(&two("2"));
+    for _ in 0..2 {
+        mesh.write("mesh.yaml", "");
+        mesh.read();
+        assert_eq!(mesh.services(), ["default/a", "default/b"]);
+        assert_eq!(mesh.places(), ["MP009 mesh.yaml:1:1"]);
+    }
+    mesh.write("mesh.yaml", service("a", "1"));
+    mesh.read();
+    assert_eq!(mesh.services(), ["default/a"]);
+    assert_eq!(mesh.report(), [""; 0]);
+    mesh.write("mesh.yaml", "");
+    mesh.read();
+    fs::remove_file(mesh.path().join("mesh.yaml")).unwrap();
+    mesh.read();
+    assert_eq!(mesh.services(), [""; 0]);
+    assert_eq!(mesh.report(), [""; 0]);
+}
