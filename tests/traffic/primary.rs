@@ -1,8 +1,9 @@
 //! The caller sees what it would see without a sidecar.
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::Request;
+use http_body_util::{Full, StreamBody};
+use hyper::body::Frame;
+use hyper::{Request, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -66,6 +67,38 @@ async fn http2_is_carried_and_copied() {
             ("pipy-ok-v2.pipy:8080", &body),
             "{stage}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grpc_stream_of_unknown_length_is_copied_frame_by_frame() {
+    for plane in Plane::ALL {
+        let Some(stage) = Stage::new(plane).await else {
+            continue;
+        };
+        // The name of a port says what it speaks.
+        for file in ["services.yaml", "endpoints.yaml"] {
+            stage
+                .mesh
+                .edit(file, "- name: pipy\n", "- name: grpc-pipy\n");
+        }
+        let copy = eventually(format_args!("{stage}: a copy over HTTP/2"), || async {
+            stage.shadow.forget();
+            let frames = ["one", "two"].map(|text| Ok(Frame::data(Bytes::from(text))));
+            let request = Request::post(format!("{URL}pkg.Service/Method"))
+                .version(Version::HTTP_2)
+                .header("content-type", "application/grpc")
+                .body(StreamBody::new(tokio_stream::iter(frames)))
+                .unwrap();
+            let answer = call_http2(stage.sidecar.proxy, request).await;
+            stage.shadow.settled().await;
+            let copy = stage.shadow.seen().pop()?;
+            (answer.status() == 200 && copy.version == Version::HTTP_2).then_some(copy)
+        })
+        .await;
+        assert_eq!(&copy.body[..], b"onetwo", "{stage}");
+        assert!(!copy.headers.contains_key("content-length"), "{stage}");
+        stage.assert_no_nack();
     }
 }
 

@@ -1,10 +1,12 @@
 //! A caller that uses the sidecar as its HTTP proxy.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Body;
 use hyper::client::conn::{http1, http2};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -69,17 +71,16 @@ impl Caller {
 }
 
 /// Sends one HTTP/2 request without TLS.
-pub(crate) async fn call_http2(proxy: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+pub(crate) async fn call_http2<B>(proxy: SocketAddr, request: Request<B>) -> Answer
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
     let stream = TcpStream::connect(proxy).await.unwrap();
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-        .await
-        .unwrap();
+    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.unwrap();
     tokio::spawn(connection);
-    let (head, body) = timeout(DEADLINE, sender.send_request(request))
-        .await
-        .unwrap()
-        .unwrap()
-        .into_parts();
+    let answer = timeout(DEADLINE, sender.send_request(request)).await;
+    let (head, body) = answer.unwrap().unwrap().into_parts();
     Response::from_parts(head, body.collect().await.unwrap().to_bytes())
 }
 

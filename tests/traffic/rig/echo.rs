@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) method: String,
+    pub(crate) version: Version,
     pub(crate) path: String,
     /// The Host header, or the authority in HTTP/2.
     pub(crate) host: String,
@@ -146,6 +147,7 @@ async fn answer(
         .map(str::to_owned);
     seen.lock().unwrap().push(Seen {
         method: head.method.to_string(),
+        version: head.version,
         path: head
             .uri
             .path_and_query()
