@@ -1,6 +1,6 @@
 //! The wiring of `serve`: source → pipeline → server, each a task, joined by watches. No logic of its own.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -71,25 +71,32 @@ async fn translate(
     worlds: watch::Sender<Option<Arc<World>>>,
     mut pipeline: Pipeline,
 ) {
-    let mut said = HashSet::new();
+    let mut said: HashMap<String, Diagnostic> = HashMap::new();
     while folders.changed().await.is_ok() {
         let Some(folder) = folders.borrow_and_update().clone() else {
             continue;
         };
         let step = pipeline.step(&folder.objects);
-        let now: Vec<&Diagnostic> = folder.report.iter().chain(&step.report).collect();
-        for diagnostic in &now {
-            if !said.contains(&diagnostic.to_string()) {
-                log(diagnostic);
-            }
+        let now = folder.report.iter().chain(&step.report);
+        let now: HashMap<_, _> = now.map(|one| (one.to_string(), one.clone())).collect();
+        let report = || folder.report.iter().chain(&step.report);
+        for diagnostic in report().filter(|one| !said.contains_key(&one.to_string())) {
+            log(diagnostic);
         }
-        said = now.iter().map(ToString::to_string).collect();
+        for (_, Diagnostic { code, message, .. }) in
+            said.iter().filter(|(text, _)| !now.contains_key(*text))
+        {
+            info!(code = code.as_str(), "no longer so: {message}");
+        }
+        said = now;
         for dangling in &step.dangling {
             error!(%dangling, "kept the last good configuration of a group");
         }
+        let count = |severity| report().filter(|one| one.severity() == severity).count();
         info!(
-            groups = step.world.groups.len(),
-            nodes = step.world.nodes.len(),
+            objects = folder.objects.len(),
+            errors = count(Severity::Error),
+            warnings = count(Severity::Warning),
             "configuration loaded"
         );
         worlds.send_replace(Some(step.world));
@@ -108,9 +115,15 @@ fn log(diagnostic: &Diagnostic) {
     } = diagnostic;
     let code = code.as_str();
     let (place, object) = (place.as_ref().map(display), object.as_ref().map(display));
+    // What is empty is not said.
+    let path = Some(path)
+        .filter(|path| !path.segments().is_empty())
+        .map(display);
+    let [effect, help] =
+        [effect, help].map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
     match diagnostic.severity() {
-        Severity::Error => error!(code, place, object, %path, effect, help, "{message}"),
-        Severity::Warning => warn!(code, place, object, %path, effect, help, "{message}"),
-        Severity::Info => info!(code, place, object, %path, effect, help, "{message}"),
+        Severity::Error => error!(code, place, object, path, effect, help, "{message}"),
+        Severity::Warning => warn!(code, place, object, path, effect, help, "{message}"),
+        Severity::Info => info!(code, place, object, path, effect, help, "{message}"),
     }
 }

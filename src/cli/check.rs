@@ -63,9 +63,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     output::talk(format_args!(
-        "{}: {} objects, {errors} errors, {warnings} warnings",
+        "{}: {}, {}, {}",
         args.directory.display(),
-        folder.objects.len(),
+        output::count(folder.objects.len(), "object"),
+        output::count(errors, "error"),
+        output::count(warnings, "warning"),
     ));
     let failed = errors > 0 || (args.deny_warnings && warnings > 0);
     Ok(if failed {

@@ -16,8 +16,11 @@ use std::io;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use anyhow::Context;
+use anyhow::bail;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// Mirrors live traffic to a shadow service, without hurting the live one.
 #[derive(Debug, Parser)]
@@ -82,7 +85,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(_) | Command::Shim(_) => "info",
         _ => "warn",
     };
-    let filter = EnvFilter::try_new(cli.log.as_deref().unwrap_or(level))?;
+    let filter = log_filter(cli.log.as_deref().unwrap_or(level))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -100,6 +103,19 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args),
         Command::Completions(args) => completions::run(&args),
     }
+}
+
+/// A filter of log events. A word alone must be a level: as the name of a module it would silence everything.
+fn log_filter(text: &str) -> anyhow::Result<EnvFilter> {
+    let is_word = text.chars().all(char::is_alphanumeric);
+    if is_word && text.parse::<LevelFilter>().is_err() {
+        bail!(
+            "--log {text}: not a level; take off, error, warn, info, debug or trace, or MODULE=LEVEL"
+        );
+    }
+    EnvFilter::builder()
+        .parse(text)
+        .with_context(|| format!("--log {text}: not a filter"))
 }
 
 /// Runs a future to its end on a new runtime.

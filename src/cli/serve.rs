@@ -1,5 +1,6 @@
 //! `mirrorplane serve`.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use crate::server::Stats;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mirrorplane serve --config-dir ./mesh
-  mirrorplane serve --config-dir ./mesh --listen 127.0.0.1:18000 --log debug")]
+  mirrorplane serve --config-dir ./mesh --listen 127.0.0.1:18000 --log mirrorplane=debug")]
 pub(super) struct Args {
     /// Folder of YAML and JSON files; watched, with everything below it
     #[arg(long, env = "MIRRORPLANE_CONFIG_DIR", value_name = "DIR")]
@@ -53,6 +54,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         );
     }
     super::block_on(async {
+        fs::metadata(&args.config_dir)
+            .with_context(|| format!("cannot read {}", args.config_dir.display()))?;
         let listener = TcpListener::bind(args.listen)
             .await
             .with_context(|| format!("cannot listen on {}", args.listen))?;

@@ -57,7 +57,7 @@ pub async fn run(
             differs
         });
         if changed {
-            tracing::info!(path = %path.display(), diagnostics = folder.report.iter().len(), "configuration read");
+            tracing::debug!(path = %path.display(), "folder read");
         }
         tokio::select! {
             waited = changes.next() => waited?,

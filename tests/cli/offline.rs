@@ -102,6 +102,10 @@ fn mistakes_on_the_command_line_are_explained_and_exit_with_2() {
             ],
             "nowhere",
         ),
+        (
+            &["check", EXAMPLE, "--log", "verbose"],
+            "--log verbose: not a level",
+        ),
         (&["fly"], "fly"),
     ] {
         let output = mirrorplane(args);

@@ -49,10 +49,9 @@ impl DataPlane {
             if let Self::Envoy(child) = &mut this
                 && let Some(status) = child.try_wait()?
             {
-                bail!(
-                    "Envoy ended: {status}; its log: {}",
-                    folder.join("envoy.log").display()
-                );
+                // The folder goes away with the demo.
+                let log = fs::read_to_string(folder.join("envoy.log")).unwrap_or_default();
+                bail!("Envoy ended: {status}\n{}", log.trim_end());
             }
             if Instant::now() > deadline {
                 bail!("the sidecar does not listen on {address} after {PATIENCE:?}");

@@ -55,8 +55,8 @@ pub(super) struct Args {
     #[arg(long)]
     delta: bool,
     /// Requests in each step
-    #[arg(long, value_name = "N", default_value_t = 2000)]
-    requests: usize,
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    requests: u32,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -132,7 +132,7 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
             mesh,
             stats,
             proxy,
-            requests: args.requests,
+            requests: args.requests as usize,
         };
         let right = stage.three_steps().await?;
         if !args.once {

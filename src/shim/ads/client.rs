@@ -1,5 +1,6 @@
 //! The connection to the control plane: the only I/O of ADS.
 
+use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,16 +75,25 @@ impl Client {
         F: Future<Output = Result<Streaming<S::Response>, Status>>,
     {
         let mut pause = FIRST_PAUSE;
+        // Said once for each time that the control plane goes away.
+        let mut told = false;
         let endpoints = self.bootstrap.control_plane.clone();
         for endpoint in endpoints.iter().cycle() {
             match self.stream(endpoint, &mut session, &open).await {
                 // Something was received: the control plane was well, and may be so again at once.
-                Ended::Received => pause = FIRST_PAUSE,
+                Ended::Received => {
+                    pause = FIRST_PAUSE;
+                    told = false;
+                }
+                Ended::Failed(error) if told => {
+                    tracing::debug!(endpoint, error = root(&*error), "still no control plane");
+                }
                 Ended::Failed(error) => {
-                    tracing::debug!(
+                    told = true;
+                    tracing::warn!(
                         endpoint,
-                        error = error.as_ref(),
-                        "no stream to the control plane"
+                        error = root(&*error),
+                        "cannot reach the control plane; trying again until it answers"
                     );
                 }
             }
@@ -209,10 +219,19 @@ impl Client {
     }
 }
 
+/// What is at the bottom of an error; the layers above it say that there is one.
+fn root<'a>(error: &'a (dyn Error + Send + Sync + 'static)) -> &'a (dyn Error + 'static) {
+    let mut root: &dyn Error = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root
+}
+
 /// How a stream ended.
 enum Ended {
     Received,
-    Failed(Box<dyn std::error::Error + Send + Sync>),
+    Failed(Box<dyn Error + Send + Sync>),
 }
 
 /// The next response; `None` at the end of the stream, whatever ended it.
