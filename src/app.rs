@@ -1,4 +1,4 @@
-//! The wiring of `serve`: source → pipeline → server, each a task, joined by watches. No logic of its own.
+//! The wiring of `serve`: source → pipeline → server, joined by watches. No logic of its own.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tracing::field::display;
 use tracing::{error, info, warn};
 
@@ -76,7 +77,17 @@ async fn translate(
         let Some(folder) = folders.borrow_and_update().clone() else {
             continue;
         };
-        let step = pipeline.step(&folder.objects);
+        // Many objects take their time, and the server has to go on meanwhile.
+        let objects = Arc::clone(&folder);
+        let stepped = spawn_blocking(move || {
+            let step = pipeline.step(&objects.objects);
+            (pipeline, step)
+        });
+        // It fails only while the runtime shuts down.
+        let Ok((next, step)) = stepped.await else {
+            return;
+        };
+        pipeline = next;
         let now = folder.report.iter().chain(&step.report);
         let now: HashMap<_, _> = now.map(|one| (one.to_string(), one.clone())).collect();
         let report = || folder.report.iter().chain(&step.report);
@@ -89,8 +100,10 @@ async fn translate(
             info!(code = code.as_str(), "no longer so: {message}");
         }
         said = now;
-        for dangling in &step.dangling {
-            error!(%dangling, "kept the last good configuration of a group");
+        for (group, dangling) in &step.faults {
+            for dangling in dangling {
+                error!(%group, %dangling, "the group keeps its last good configuration");
+            }
         }
         let count = |severity| report().filter(|one| one.severity() == severity).count();
         info!(

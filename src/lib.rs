@@ -22,11 +22,16 @@
 //! | [`server`] | snapshots | ADS, state of the world and incremental |
 //! | [`sidecar`] | | what a sidecar starts with |
 //! | [`shim`] | a bootstrap | a minimal data plane, an ADS client that sees only the wire |
+//! | [`pipeline`] | `Objects`, again and again | the pure stages as one step |
+//! | [`app`] | settings | the wiring of `serve` |
+//! | [`cli`] | the command line | the commands, one file each |
+//! | [`proto`], [`name`] | | the wire format; `namespace/name` |
 //!
 //! # Invariants
 //!
 //! * A stage reads only the stage before it; `tests/tidy` checks the imports.
-//! * A version is content: equal configuration is never sent twice, not even after a restart.
+//! * A version is content: a client that says it has it is not sent it again, not even after a restart (but for what it
+//!   needs again: the endpoints of a changed cluster, the routes of a changed listener).
 //! * The last good state stays until a better one is there.
 //! * The shadow never hurts the primary.
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::diag::Report;
+use crate::model::GroupId;
 use crate::model::Model;
 use crate::resolve::Kept;
 use crate::resolve::Settings;
@@ -29,8 +30,8 @@ pub struct Step {
     pub world: Arc<World>,
     /// What there is to say about the objects.
     pub report: Report,
-    /// References to nothing in what was to be served. The groups concerned keep what they had.
-    pub dangling: Vec<Dangling>,
+    /// Groups that could not be served as the objects have them, and why: references to nothing. They keep what they had.
+    pub faults: Vec<(GroupId, Vec<Dangling>)>,
 }
 
 impl Pipeline {
@@ -48,13 +49,13 @@ impl Pipeline {
         let resolved = resolve(objects, &self.settings, &self.kept);
         self.kept = resolved.kept;
         let previous = self.last.as_ref().map(|(model, world)| (model, &**world));
-        let (world, dangling) = build(&resolved.model, previous);
+        let (world, faults) = build(&resolved.model, previous);
         let world = Arc::new(world);
         self.last = Some((resolved.model, Arc::clone(&world)));
         Step {
             world,
             report: resolved.report,
-            dangling: dangling.into_iter().flat_map(|(_, found)| found).collect(),
+            faults,
         }
     }
 

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use super::delivery;
 use super::output;
 use super::output::Format;
 use crate::name::Namespaced;
 use crate::sidecar::Bootstrap;
 use crate::sidecar::ControlPlane;
-use crate::sidecar::Delivery;
 
 /// The cluster that sidecars say they belong to; Envoy wants one, for its statistics.
 const NODE_CLUSTER: &str = "mirrorplane";
@@ -42,11 +42,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         node_id: args.node.to_string(),
         node_cluster: NODE_CLUSTER.to_owned(),
         control_plane: args.control_plane.clone(),
-        delivery: if args.delta {
-            Delivery::Delta
-        } else {
-            Delivery::StateOfTheWorld
-        },
+        delivery: delivery(args.delta),
         admin: args.admin,
     };
     output::print_as(args.output, &bootstrap.to_json())?;

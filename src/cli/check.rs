@@ -39,11 +39,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = source::open(&args.directory)
         .with_context(|| format!("cannot read {}", args.directory.display()))?;
     let mut report = folder.report.clone();
-    report.merge(
-        Pipeline::new(Settings::default())
-            .step(&folder.objects)
-            .report,
-    );
+    let step = Pipeline::new(Settings::default()).step(&folder.objects);
+    output::ensure_served(&step)?;
+    report.merge(step.report);
 
     let (errors, warnings) = (
         report.count(Severity::Error),

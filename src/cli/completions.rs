@@ -1,9 +1,10 @@
 //! `mirrorplane completions`.
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+
+use super::output;
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
@@ -16,11 +17,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    // Not to stdout itself: a reader that goes away would be a panic.
+    let mut script = Vec::new();
     clap_complete::generate(
         args.shell,
         &mut super::Cli::command(),
         "mirrorplane",
-        &mut io::stdout(),
+        &mut script,
     );
+    output::print(String::from_utf8_lossy(&script).trim_end())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -22,6 +22,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::sidecar::Delivery;
+
 /// Mirrors live traffic to a shadow service, without hurting the live one.
 #[derive(Debug, Parser)]
 #[command(name = "mirrorplane", version, max_term_width = 120)]
@@ -116,6 +118,15 @@ fn log_filter(text: &str) -> anyhow::Result<EnvFilter> {
     EnvFilter::builder()
         .parse(text)
         .with_context(|| format!("--log {text}: not a filter"))
+}
+
+/// What the flag `--delta` means.
+fn delivery(delta: bool) -> Delivery {
+    if delta {
+        Delivery::Delta
+    } else {
+        Delivery::StateOfTheWorld
+    }
 }
 
 /// Runs a future to its end on a new runtime.

@@ -5,8 +5,11 @@ use std::io;
 use std::io::Write;
 
 use anyhow::Context;
+use anyhow::bail;
 use clap::ValueEnum;
 use serde::Serialize;
+
+use crate::pipeline::Step;
 
 /// The form of data on stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -56,4 +59,14 @@ pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 pub(super) fn count(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
+}
+
+/// What cannot be served is a fault of this program, whatever the objects say.
+pub(super) fn ensure_served(step: &Step) -> anyhow::Result<()> {
+    match step.faults.first() {
+        Some((group, dangling)) => {
+            bail!("what the group {group} was to be sent is not sound: {dangling:?}")
+        }
+        None => Ok(()),
+    }
 }

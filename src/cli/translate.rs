@@ -35,6 +35,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = source::open(&args.directory)
         .with_context(|| format!("cannot read {}", args.directory.display()))?;
     let step = Pipeline::new(Settings::default()).step(&folder.objects);
+    output::ensure_served(&step)?;
     for diagnostic in folder.report.iter().chain(&step.report) {
         output::talk(diagnostic);
     }

@@ -68,7 +68,7 @@ codes! {
     WrongType = "MP004", Error, "a field is missing or has the wrong type";
     UnknownField = "MP005", Warning, "a field that nothing reads";
     Duplicate = "MP006", Error, "the same object twice";
-    NoName = "MP007", Error, "an object without a name or namespace";
+    NoName = "MP007", Error, "an object without a name";
     UnknownVersion = "MP008", Error, "an API version that is not supported";
     Emptied = "MP009", Warning, "a file that has become empty";
     // Mesh and plugins.

@@ -1,7 +1,6 @@
 //! Everything that is said to the user about their configuration.
 //!
-//! A [`Diagnostic`] is one value with four outlets: the text and JSON of `check`, the log of `serve`, and the status of
-//! the object. It knows where the trouble stands (file, line, column; object; field path), what happens instead and what
+//! A [`Diagnostic`] is one value with several outlets: the text, JSON and YAML of `check`, and the log of `serve`. It knows where the trouble stands (file, line, column; object; field path), what happens instead and what
 //! to do. Every problem has a stable [`Code`].
 
 mod code;

@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-/// The name of the runtime layer and of the one resource in it.
-const RUNTIME: &str = "mirrorplane";
+use crate::translate::names::RUNTIME;
+
 /// The cluster that leads to the control plane.
 const CONTROL_PLANE: &str = "control-plane";
 
@@ -66,10 +66,9 @@ impl fmt::Display for ControlPlane {
 }
 
 /// The variant of the protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Delivery {
     /// Only what changed is sent.
-    #[default]
     Delta,
     /// All of a type is sent when one of it changes.
     StateOfTheWorld,

@@ -20,9 +20,17 @@ use crate::translate::translate;
 ///
 /// `previous` is what the last call was given and what it made. A group that did not change keeps its `Arc`, a resource that
 /// did not change keeps its bytes. A group that fails the [`check`] keeps its previous snapshot; if it has none it
-/// gets none, and its sidecars are served as the fallback group. A fault is reported by the call that meets it, not again
-/// while the group stays as it is.
+/// gets none, and its sidecars are served as the fallback group. A fault is reported by the call that meets it; again only
+/// once the group has changed, or while it has no snapshot at all.
 pub fn build(
+    model: &Model,
+    previous: Option<(&Model, &World)>,
+) -> (World, Vec<(GroupId, Vec<Dangling>)>) {
+    build_with(translate, model, previous)
+}
+
+fn build_with(
+    translate: impl Fn(&Group) -> Resources,
     model: &Model,
     previous: Option<(&Model, &World)>,
 ) -> (World, Vec<(GroupId, Vec<Dangling>)>) {
@@ -89,21 +97,57 @@ fn next(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use super::{Pool, Snapshot, next};
-    use crate::model::Group;
+    use super::build_with;
+    use crate::model::{Group, GroupId, Model};
+    use crate::translate::Resources;
     use crate::translate::translate;
 
-    #[test]
-    fn what_fails_its_check_becomes_no_snapshot() {
-        let before = Arc::new(Snapshot::default());
-        let mut resources = translate(&Group {
-            listen: "127.0.0.1:15001".parse().unwrap(),
+    fn model(port: u16) -> Model {
+        let group = Group {
+            listen: ([127, 0, 0, 1], port).into(),
             destinations: Vec::new(),
-        });
+        };
+        Model {
+            nodes: BTreeMap::new(),
+            groups: BTreeMap::from([(GroupId::new("g"), Arc::new(group))]),
+            fallback: GroupId::new("g"),
+        }
+    }
+
+    fn broken(group: &Group) -> Resources {
+        let mut resources = translate(group);
         resources.routes.clear();
-        let faults = next(&resources, Some(&before), &mut Pool::default()).unwrap_err();
+        resources
+    }
+
+    #[test]
+    fn a_group_that_fails_its_check_keeps_what_it_had() {
+        let (first, second) = (model(1), model(2));
+        let (world, faults) = build_with(translate, &first, None);
+        assert_eq!(faults, []);
+
+        let (next, faults) = build_with(broken, &second, Some((&first, &world)));
         assert_eq!(faults.len(), 1);
+        let id = GroupId::new("g");
+        assert!(Arc::ptr_eq(&next.groups[&id], &world.groups[&id]));
+
+        let (after, faults) = build_with(broken, &second, Some((&second, &next)));
+        assert_eq!(faults, [], "it was said before");
+        assert!(Arc::ptr_eq(&after.groups[&id], &world.groups[&id]));
+
+        let (repaired, faults) = build_with(translate, &model(3), Some((&second, &after)));
+        assert_eq!(faults, []);
+        assert_ne!(repaired.groups[&id], world.groups[&id]);
+    }
+
+    #[test]
+    fn a_group_that_never_passed_its_check_is_not_served() {
+        let (world, faults) = build_with(broken, &model(1), None);
+        assert!(world.groups.is_empty());
+        let (_, again) = build_with(broken, &model(1), Some((&model(1), &world)));
+        assert_eq!((faults.len(), faults), (1, again), "it is said each time");
     }
 }

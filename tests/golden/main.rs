@@ -36,10 +36,10 @@ fn outputs(case: &Path) -> BTreeMap<&'static str, String> {
     let loaded = source::open(folder.path()).unwrap();
     let step = Pipeline::new(Settings::default()).step(&loaded.objects);
     assert!(
-        step.dangling.is_empty(),
+        step.faults.is_empty(),
         "{}: {:?}",
         case.display(),
-        step.dangling
+        step.faults
     );
 
     let mut diagnostics = String::new();

@@ -27,7 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("translate", &["model", "name", "proto"]),
     ("snapshot", &["model", "name", "proto", "translate"]),
     ("server", &["model", "name", "proto", "snapshot"]),
-    ("sidecar", &[]),
+    ("sidecar", &["translate"]),
     ("shim", &["proto"]),
     (
         "pipeline",

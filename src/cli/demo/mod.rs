@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use self::data_plane::DataPlane;
 use self::mesh::Mesh;
 use self::service::Service;
+use super::delivery;
 use super::output::print;
 use crate::app;
 use crate::model::Fraction;
@@ -25,7 +26,6 @@ use crate::resolve::Settings;
 use crate::server::Stats;
 use crate::sidecar::Bootstrap;
 use crate::sidecar::ControlPlane;
-use crate::sidecar::Delivery;
 use crate::snapshot::ResourceType;
 
 /// Where the caller's requests go; only the sidecar knows the name.
@@ -115,11 +115,7 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
         node_id: "curl/curl".to_owned(),
         node_cluster: "mirrorplane-demo".to_owned(),
         control_plane: ControlPlane::Address(control_plane),
-        delivery: if args.delta {
-            Delivery::Delta
-        } else {
-            Delivery::StateOfTheWorld
-        },
+        delivery: delivery(args.delta),
         admin: None,
     };
     let story = async {
