@@ -48,9 +48,13 @@ impl Default for Settings {
     }
 }
 
-/// The last valid configuration of each PluginConfig that still exists: it stays in force while an edit makes no sense.
+/// What was last valid: the configuration of each PluginConfig, and where the sidecar of each node listens, of those
+/// that still exist. It stays in force while an edit makes no sense.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Kept(BTreeMap<Namespaced, MirrorSpec>);
+pub struct Kept {
+    specs: BTreeMap<Namespaced, MirrorSpec>,
+    listens: BTreeMap<Namespaced, SocketAddr>,
+}
 
 /// What the objects come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +81,7 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
         .plugin_configs
         .iter()
         .filter_map(|(name, config)| {
-            MirrorRule::read(name, config, &plugins, kept.0.get(name), &mut report)
+            MirrorRule::read(name, config, &plugins, kept.specs.get(name), &mut report)
         })
         .collect();
     report_unused(&rules, &chains, &plugins, &mut report);
@@ -93,7 +97,11 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
         }
     }
 
-    let nodes = nodes::read(objects, settings.listen, &mut report);
+    let listen = nodes::Listen {
+        kept: &kept.listens,
+        default: settings.listen,
+    };
+    let nodes = nodes::read(objects, listen, &mut report);
     let plugins_by_node = reach::plugins_by_node(&nodes, &chains, objects, &mut report);
     let offers = groups::Offers {
         plugins: &plugins,
@@ -103,7 +111,10 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
     Resolved {
         model: offers.model(&nodes, &plugins_by_node, settings.listen),
         report: in_order(&report),
-        kept: keep(objects, &rules, kept),
+        kept: Kept {
+            specs: keep(objects, &rules, kept),
+            listens: asked(&nodes),
+        },
     }
 }
 
@@ -171,9 +182,13 @@ fn report_policy_off(
 }
 
 /// What each PluginConfig says now, or else what it last said that made sense.
-fn keep(objects: &Objects, rules: &[MirrorRule<'_>], kept: &Kept) -> Kept {
+fn keep(
+    objects: &Objects,
+    rules: &[MirrorRule<'_>],
+    kept: &Kept,
+) -> BTreeMap<Namespaced, MirrorSpec> {
     let existing = kept
-        .0
+        .specs
         .iter()
         .filter(|(name, _)| objects.plugin_configs.contains_key(name));
     let mut next: BTreeMap<_, _> = existing
@@ -182,17 +197,24 @@ fn keep(objects: &Objects, rules: &[MirrorRule<'_>], kept: &Kept) -> Kept {
     for rule in rules.iter().filter(|rule| rule.is_current) {
         next.extend(rule.spec.clone().map(|spec| (rule.name.clone(), spec)));
     }
-    Kept(next)
+    next
+}
+
+/// Where sidecars were told to listen.
+fn asked(nodes: &BTreeMap<&Namespaced, nodes::Node<'_>>) -> BTreeMap<Namespaced, SocketAddr> {
+    let asked = nodes.iter().filter(|(_, node)| node.asked);
+    asked
+        .map(|(name, node)| ((*name).clone(), node.listen))
+        .collect()
 }
 
 /// By kind, object and field, whichever pass reported it.
 fn in_order(report: &Report) -> Report {
     let mut diagnostics: Vec<_> = report.iter().collect();
     diagnostics.sort_by(|a, b| {
-        let key = |diagnostic: &'_ Diagnostic| (diagnostic.code, diagnostic.message.clone());
-        (&a.object, &a.path)
-            .cmp(&(&b.object, &b.path))
-            .then_with(|| key(a).cmp(&key(b)))
+        let (of_a, of_b) = ((&a.object, &a.path), (&b.object, &b.path));
+        of_a.cmp(&of_b)
+            .then_with(|| (a.code, &a.message).cmp(&(b.code, &b.message)))
     });
     let mut ordered = Report::default();
     for diagnostic in diagnostics {

@@ -17,21 +17,34 @@ pub(super) struct Node<'a> {
     pub(super) labels: &'a BTreeMap<String, String>,
     /// Where its sidecar listens.
     pub(super) listen: SocketAddr,
+    /// Whether it was asked for this address, now or when it last made sense.
+    pub(super) asked: bool,
+}
+
+/// Where sidecars listen that are not told so in a way that makes sense.
+#[derive(Clone, Copy)]
+pub(super) struct Listen<'a> {
+    /// Where the sidecar of each node was last told to listen.
+    pub(super) kept: &'a BTreeMap<Namespaced, SocketAddr>,
+    /// The rest.
+    pub(super) default: SocketAddr,
 }
 
 /// All nodes, by name. A Pod comes before a workload of its name, a Deployment before the other kinds.
 pub(super) fn read<'a>(
     objects: &'a Objects,
-    default_listen: SocketAddr,
+    listen: Listen<'_>,
     report: &mut Report,
 ) -> BTreeMap<&'a Namespaced, Node<'a>> {
     let mut nodes = BTreeMap::new();
     for (name, pod) in &objects.pods {
         let metadata = &pod.object.metadata;
-        let listen = annotated(metadata, "metadata.annotations", &pod.origin, report);
+        let kept = listen.kept.get(name).copied();
+        let address = annotated(metadata, "metadata.annotations", &pod.origin, kept, report);
         let node = Node {
             labels: &metadata.labels,
-            listen: listen.unwrap_or(default_listen),
+            listen: address.unwrap_or(listen.default),
+            asked: address.is_some(),
         };
         nodes.insert(name, node);
     }
@@ -42,23 +55,28 @@ pub(super) fn read<'a>(
         );
         let origin = &workload.origin;
         // What is said of the Pods counts more than what is said of the workload, even if it is wrong.
-        let listen = if pods.annotations.contains_key(LISTEN) {
-            annotated(pods, "spec.template.metadata.annotations", origin, report)
+        let (metadata, path) = if pods.annotations.contains_key(LISTEN) {
+            (pods, "spec.template.metadata.annotations")
         } else {
-            annotated(own, "metadata.annotations", origin, report)
+            (own, "metadata.annotations")
         };
+        let kept = listen.kept.get(name).copied();
+        let address = annotated(metadata, path, origin, kept, report);
         nodes.entry(name).or_insert(Node {
             labels: &pods.labels,
-            listen: listen.unwrap_or(default_listen),
+            listen: address.unwrap_or(listen.default),
+            asked: address.is_some(),
         });
     }
     nodes
 }
 
+/// The address that the annotation asks for: the one before, if it makes no sense.
 fn annotated(
     metadata: &ObjectMeta,
     annotations: &str,
     origin: &Origin,
+    kept: Option<SocketAddr>,
     report: &mut Report,
 ) -> Option<SocketAddr> {
     let text = metadata.annotations.get(LISTEN)?;
@@ -68,11 +86,14 @@ fn annotated(
         let message = format!("`{text}` is not an address to listen on");
         report.push(
             Diagnostic::new(Code::BadListenAddress, origin, path, message)
-                .effect("the sidecar listens on the default address")
+                .effect(match kept {
+                    Some(kept) => format!("the sidecar goes on to listen on {kept}"),
+                    None => "the sidecar listens on the default address".to_owned(),
+                })
                 .help("write an IP address and a port, such as 127.0.0.1:15001 or [::1]:15001"),
         );
     }
-    address
+    address.or(kept)
 }
 
 #[cfg(test)]
@@ -80,7 +101,9 @@ mod tests {
     use serde_json::Value;
     use serde_json::json;
 
-    use super::read;
+    use std::collections::BTreeMap;
+
+    use super::{Listen, read};
     use crate::diag::Report;
     use crate::dialect::fixture::sourced;
     use crate::name::Namespaced;
@@ -119,7 +142,11 @@ mod tests {
                     sourced(json!({"metadata": metadata("pod", None)})),
                 )),
             }
-            let nodes = read(&objects, default, &mut Report::default());
+            let listen = Listen {
+                kept: &BTreeMap::new(),
+                default,
+            };
+            let nodes = read(&objects, listen, &mut Report::default());
             assert_eq!(nodes[&name].labels["from"], expected);
         }
     }
@@ -158,8 +185,17 @@ mod tests {
                 .workloads
                 .insert((WorkloadKind::Deployment, name.clone()), sourced(object));
             let mut report = Report::default();
-            let nodes = read(&objects, "127.0.0.1:15001".parse().unwrap(), &mut report);
-            assert_eq!(nodes[&name].listen, expected.parse().unwrap());
+            let default = "127.0.0.1:15001".parse().unwrap();
+            let listen = |kept: &_, report: &mut _| {
+                read(&objects, Listen { kept, default }, report)[&name].listen
+            };
+            let address = listen(&BTreeMap::new(), &mut report);
+            assert_eq!(address, expected.parse().unwrap());
+            // What was asked for before stays while the annotation makes no sense, and only then.
+            let before = "127.0.0.1:7".parse().unwrap();
+            let kept = BTreeMap::from([(name.clone(), before)]);
+            let is_kept = listen(&kept, &mut Report::default()) == before;
+            assert_eq!(is_kept, path.is_some());
             assert_eq!(
                 report.iter().next().map(|d| d.path.to_string()).as_deref(),
                 path

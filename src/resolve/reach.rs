@@ -168,7 +168,11 @@ mod tests {
         let chains: Vec<_> = MirrorChain::read(&chain, &known, &mut Report::default())
             .into_iter()
             .collect();
-        let nodes = nodes::read(&objects, "127.0.0.1:1".parse().unwrap(), &mut report);
+        let listen = nodes::Listen {
+            kept: &BTreeMap::new(),
+            default: "127.0.0.1:1".parse().unwrap(),
+        };
+        let nodes = nodes::read(&objects, listen, &mut report);
         let plugins: BTreeMap<_, _> = plugins_by_node(&nodes, &chains, &objects, &mut report);
         let with = plugins.iter().filter(|(_, plugins)| plugins.contains("p"));
         (
