@@ -59,7 +59,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         info!(address = %listener.local_addr()?, folder = %args.config_dir.display(), "serving");
         let config = app::Config {
             directory: args.config_dir,
-            listener,
+            entrance: listener.into(),
             settings: Settings {
                 listen: args.sidecar_listen,
             },

@@ -89,7 +89,7 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
     let stats = Arc::new(Stats::default());
     let config = app::Config {
         directory: mesh.path().to_owned(),
-        listener,
+        entrance: listener.into(),
         settings: Settings { listen: proxy },
         stats: Arc::clone(&stats),
     };
