@@ -118,6 +118,20 @@ fn mistakes_on_the_command_line_are_explained_and_exit_with_2() {
             "--tls-cert",
         ),
         (
+            &["bootstrap", "--node", "curl/curl", "--tls-key", "x"],
+            "--tls-cert",
+        ),
+        (
+            &[
+                "bootstrap",
+                "--node",
+                "curl/curl",
+                "--token-file",
+                "no-such-file",
+            ],
+            "no-such-file",
+        ),
+        (
             &[
                 "serve",
                 "--config-dir",

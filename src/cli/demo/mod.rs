@@ -120,6 +120,8 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
         } else {
             Delivery::StateOfTheWorld
         },
+        tls: None,
+        token: None,
         admin: None,
     };
     let story = async {
