@@ -6,7 +6,6 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tracing::field::display;
@@ -17,6 +16,7 @@ use crate::diag::Severity;
 use crate::pipeline::Pipeline;
 use crate::resolve::Settings;
 use crate::server;
+use crate::server::Entrance;
 use crate::server::Stats;
 use crate::snapshot::World;
 use crate::source;
@@ -27,8 +27,8 @@ use crate::source::Folder;
 pub struct Config {
     /// The folder of objects.
     pub directory: PathBuf,
-    /// Where sidecars connect.
-    pub listener: TcpListener,
+    /// Where sidecars connect, and what they have to show.
+    pub entrance: Entrance,
     /// Defaults for the objects.
     pub settings: Settings,
     /// Counts what is served.
@@ -53,7 +53,7 @@ pub async fn run(
 ) -> Result<(), Error> {
     let Config {
         directory,
-        listener,
+        entrance,
         settings,
         stats,
     } = config;
@@ -62,7 +62,7 @@ pub async fn run(
     tokio::select! {
         result = source::run(directory, folders) => result.map_err(Error::Source),
         () = translate(folder, worlds, Pipeline::new(settings)) => Ok(()),
-        result = server::serve(listener, world, stats, shutdown) => result.map_err(Error::Server),
+        result = server::serve(entrance, world, stats, shutdown) => result.map_err(Error::Server),
     }
 }
 

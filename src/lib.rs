@@ -19,6 +19,9 @@
 //! | [`model`] | | what is mirrored, for whom, where to |
 //! | [`translate`] | a group of the model | Envoy messages |
 //! | [`snapshot`] | Envoy messages | encoded, versioned resources, shared by all streams |
+//! | [`transport`] | a socket, PEM files | connections, plain or TLS |
+//! | [`access`] | what a client shows | the nodes that it may speak for |
+//! | [`reload`] | paths | what the files hold, again at each change |
 //! | [`server`] | snapshots | ADS, state of the world and incremental |
 //! | [`sidecar`] | | what a sidecar starts with |
 //! | [`shim`] | a bootstrap | a minimal data plane, an ADS client that sees only the wire |
@@ -35,6 +38,7 @@
 //! * The last good state stays until a better one is there.
 //! * The shadow never hurts the primary.
 
+pub mod access;
 pub mod api;
 pub mod app;
 pub mod cli;
@@ -44,6 +48,7 @@ pub mod model;
 pub mod name;
 pub mod pipeline;
 pub mod proto;
+pub mod reload;
 pub mod resolve;
 pub mod server;
 pub mod shim;
@@ -51,3 +56,4 @@ pub mod sidecar;
 pub mod snapshot;
 pub mod source;
 pub mod translate;
+pub mod transport;

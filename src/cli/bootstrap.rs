@@ -1,7 +1,11 @@
 //! `mirrorplane bootstrap`.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use anyhow::Context;
 
 use super::delivery;
 use super::output;
@@ -9,6 +13,9 @@ use super::output::Format;
 use crate::name::Namespaced;
 use crate::sidecar::Bootstrap;
 use crate::sidecar::ControlPlane;
+use crate::sidecar::Identity;
+use crate::sidecar::Tls;
+use crate::sidecar::Token;
 
 /// The cluster that sidecars say they belong to; Envoy wants one, for its statistics.
 const NODE_CLUSTER: &str = "mirrorplane";
@@ -18,7 +25,9 @@ const NODE_CLUSTER: &str = "mirrorplane";
 #[command(after_help = "Examples:
   mirrorplane bootstrap --node curl/curl > bootstrap.yaml
   envoy -c bootstrap.yaml
-  mirrorplane shim --bootstrap bootstrap.yaml")]
+  mirrorplane shim --bootstrap bootstrap.yaml
+  mirrorplane bootstrap --node curl/curl --control-plane mirrorplane.mesh.svc:15128 \\
+    --tls-ca ca.crt --tls-cert tls.crt --tls-key tls.key > bootstrap.yaml")]
 pub(super) struct Args {
     /// The Pod or workload that the sidecar belongs to
     #[arg(long, value_name = "NAMESPACE/NAME")]
@@ -32,9 +41,45 @@ pub(super) struct Args {
     /// Incremental xDS instead of state-of-the-world
     #[arg(long)]
     delta: bool,
+    /// CAs of the control plane's certificate, PEM; makes the sidecar use TLS. It reads this file and those below itself
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<String>,
+    /// Certificate of the sidecar, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["tls_ca", "tls_key"])]
+    tls_cert: Option<String>,
+    /// Private key of that certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<String>,
+    /// Name or address in the control plane's certificate [default: the host of --control-plane]
+    #[arg(long, value_name = "NAME", requires = "tls_ca")]
+    tls_server_name: Option<String>,
+    /// File of the sidecar's bearer token, which becomes a part of the output: keep that as secret as the token
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Form of the output; text is YAML
     #[arg(long, short, value_enum, default_value_t = Format::Yaml)]
     output: Format,
+}
+
+impl Args {
+    fn tls(&self) -> Option<Tls> {
+        let identity = self.tls_cert.clone().zip(self.tls_key.clone());
+        Some(Tls {
+            ca: self.tls_ca.clone()?,
+            identity: identity.map(|(certificate, key)| Identity { certificate, key }),
+            server_name: self.tls_server_name.clone(),
+        })
+    }
+
+    fn token(&self) -> anyhow::Result<Option<Token>> {
+        let Some(path) = &self.token_file else {
+            return Ok(None);
+        };
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let token = Token::new(&text).with_context(|| format!("in {}", path.display()))?;
+        Ok(Some(token))
+    }
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -43,6 +88,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         node_cluster: NODE_CLUSTER.to_owned(),
         control_plane: args.control_plane.clone(),
         delivery: delivery(args.delta),
+        tls: args.tls(),
+        token: args.token()?,
         admin: args.admin,
     };
     output::print_as(args.output, &bootstrap.to_json())?;

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use anyhow::bail;
 use tokio::net::TcpListener;
 use tracing::info;
 
+use super::serve_security::Security;
 use crate::app;
 use crate::resolve::Settings;
 use crate::server::Stats;
@@ -19,7 +19,9 @@ use crate::server::Stats;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mirrorplane serve --config-dir ./mesh
-  mirrorplane serve --config-dir ./mesh --listen 127.0.0.1:18000 --log mirrorplane=debug")]
+  mirrorplane serve --config-dir ./mesh --listen 127.0.0.1:18000 --log mirrorplane=debug
+  mirrorplane serve --config-dir ./mesh --listen 0.0.0.0:15128 \\
+    --tls-cert tls.crt --tls-key tls.key --tls-client-ca ca.crt")]
 pub(super) struct Args {
     /// Folder of YAML and JSON files; watched, with everything below it
     #[arg(long, env = "MIRRORPLANE_CONFIG_DIR", value_name = "DIR")]
@@ -40,19 +42,12 @@ pub(super) struct Args {
         default_value = "127.0.0.1:15001"
     )]
     sidecar_listen: SocketAddr,
-    /// Allow plain text on an address that other machines can reach
-    #[arg(long)]
-    insecure_plaintext: bool,
+    #[command(flatten)]
+    security: Security,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    if !args.listen.ip().is_loopback() && !args.insecure_plaintext {
-        bail!(
-            "{} can be reached from other machines, and this server does not encrypt or authenticate; \
-             listen on 127.0.0.1, or pass --insecure-plaintext if the network is yours alone",
-            args.listen
-        );
-    }
+    args.security.check(args.listen)?;
     super::block_on(async {
         fs::metadata(&args.config_dir)
             .with_context(|| format!("cannot read {}", args.config_dir.display()))?;
@@ -62,7 +57,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         info!(address = %listener.local_addr()?, folder = %args.config_dir.display(), "serving");
         let config = app::Config {
             directory: args.config_dir,
-            listener,
+            entrance: args.security.entrance(listener).await?,
             settings: Settings {
                 listen: args.sidecar_listen,
             },

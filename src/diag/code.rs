@@ -115,6 +115,7 @@ codes! {
     UnknownNode = "MP501", Warning, "a sidecar that belongs to no known workload";
     OldEnvoy = "MP502", Warning, "an Envoy too old for a part of the configuration";
     Rejected = "MP503", Error, "a sidecar rejected its configuration";
+    Refused = "MP504", Warning, "a client was refused";
 }
 
 impl fmt::Display for Code {

@@ -1,11 +1,9 @@
 //! The aggregated discovery service: the only I/O of the server, one loop per stream.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -15,11 +13,13 @@ use tonic::Response;
 use tonic::Status;
 use tonic::Streaming;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tracing::Instrument;
 use tracing::Span;
 
 use super::delta::Delta;
+use super::entrance::Entrance;
+use super::gate::Gate;
+use super::gate::Guest;
 use super::node::Node;
 use super::sotw::Sotw;
 use super::stats::Stats;
@@ -29,12 +29,16 @@ use crate::proto::envoy::service::discovery::v3 as discovery;
 use crate::proto::envoy::service::discovery::v3::aggregated_discovery_service_server as grpc;
 use crate::snapshot::ResourceType;
 use crate::snapshot::World;
+use crate::transport::accept;
 
 /// The largest request that is read: 100 000 names of 160 bytes.
 const MAX_REQUEST: usize = 16 << 20;
 
 /// Responses that wait for the client to read. More would only be older.
 const QUEUE: usize = 1;
+
+/// Connections that are ready and wait to be taken.
+const CONNECTIONS: usize = 16;
 
 /// For how long a stopping server waits for its streams to end, and a stream for its last word to be read.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -50,45 +54,58 @@ pub enum Error {
     Transport(#[from] tonic::transport::Error),
 }
 
-/// Serves ADS on a bound listener until `shutdown` completes; then ends the streams with `UNAVAILABLE` and returns within
+/// Serves ADS at an entrance, which may be a bare listener, until `shutdown` completes; then ends the streams with `UNAVAILABLE` and returns within
 /// a bounded time. While the world is `None`, because the sources are not synced, streams are held and sent nothing.
 ///
 /// # Errors
 ///
 /// If the transport fails. What a client does ends at most its own stream.
 pub async fn serve(
-    listener: TcpListener,
+    entrance: impl Into<Entrance>,
     world: watch::Receiver<Option<Arc<World>>>,
     stats: Arc<Stats>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     // A receiver sees its sender gone as well, so that streams do not outlive a server that is dropped.
     let (stop, stopping) = watch::channel(false);
+    let Entrance {
+        listener,
+        tls,
+        authentication,
+    } = entrance.into();
+    let gate = Arc::new(Gate::new(authentication, Arc::clone(&stats)));
     let ads = Ads {
         world,
         stats,
+        gate: Arc::clone(&gate),
         stopping: stopping.clone(),
     };
     let service =
         grpc::AggregatedDiscoveryServiceServer::new(ads).max_decoding_message_size(MAX_REQUEST);
+    let (ready, connections) = mpsc::channel(CONNECTIONS);
     let server = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .max_concurrent_streams(Some(1_000))
         .add_service(service)
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            async {
-                shutdown.await;
-                stop.send_replace(true);
-            },
-        );
+        .serve_with_incoming_shutdown(ReceiverStream::new(connections), async {
+            shutdown.await;
+            stop.send_replace(true);
+        });
+    let accepting = async {
+        tokio::select! {
+            () = accept(listener, tls, ready, |peer, failure| gate.failed(peer, failure)) => {}
+            () = stopped(stopping.clone()) => {}
+        }
+        std::future::pending::<()>().await;
+    };
     let overdue = async {
-        stopped(stopping).await;
+        stopped(stopping.clone()).await;
         tokio::time::sleep(DRAIN + Duration::from_secs(1)).await;
     };
     tokio::select! {
         result = server => Ok(result?),
+        () = accepting => Ok(()),
         () = overdue => {
             tracing::info!("clients that do not read are left behind");
             Ok(())
@@ -105,6 +122,7 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
 struct Ads {
     world: watch::Receiver<Option<Arc<World>>>,
     stats: Arc<Stats>,
+    gate: Arc<Gate>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -119,14 +137,14 @@ impl grpc::AggregatedDiscoveryService for Ads {
         &self,
         request: Request<Streaming<discovery::DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
-        Ok(self.open::<Sotw>(request))
+        self.open::<Sotw>(request)
     }
 
     async fn delta_aggregated_resources(
         &self,
         request: Request<Streaming<discovery::DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
-        Ok(self.open::<Delta>(request))
+        self.open::<Delta>(request)
     }
 }
 
@@ -134,13 +152,13 @@ impl Ads {
     fn open<S: Stream>(
         &self,
         request: Request<Streaming<S::Request>>,
-    ) -> Response<Responses<S::Response>> {
-        let peer = request.remote_addr();
+    ) -> Result<Response<Responses<S::Response>>, Status> {
+        let guest = self.gate.enter(&request)?;
         let span = tracing::info_span!(
             "stream",
             variant = S::NAME,
             node = tracing::field::Empty,
-            peer = peer.as_ref().map(SocketAddr::to_string),
+            peer = guest.peer.as_ref().map(tracing::field::display),
         );
         let (outbound, responses) = mpsc::channel(QUEUE);
         let connection = Connection::<S> {
@@ -149,6 +167,7 @@ impl Ads {
             world: self.world.clone(),
             stats: Arc::clone(&self.stats),
             client: Client {
+                guest,
                 node: None,
                 stream: S::default(),
                 warned: false,
@@ -156,7 +175,7 @@ impl Ads {
         };
         let stopping = self.stopping.clone();
         tokio::spawn(connection.run(stopping).instrument(span));
-        Response::new(ReceiverStream::new(responses))
+        Ok(Response::new(ReceiverStream::new(responses)))
     }
 }
 
@@ -171,6 +190,7 @@ struct Connection<S: Stream> {
 
 /// Who is at the other end, and what is known of it.
 struct Client<S> {
+    guest: Guest,
     node: Option<Node>,
     stream: S,
     /// It was said that the node is not known.
@@ -255,6 +275,7 @@ impl<S: Stream> Client<S> {
         let node = S::node(request)
             .ok_or_else(|| Status::invalid_argument("the first request has no node"))?;
         let node = Node::new(node);
+        self.guest.identify(&node)?;
         Span::current().record("node", &*node.id);
         tracing::info!("stream opened");
         if let Some((major, minor)) = node.too_old() {

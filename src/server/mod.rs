@@ -17,6 +17,8 @@
 //! | `order` | make before break: what is removed stays until nothing names it any more |
 //! | `warming` | the endpoints that a cluster waits for |
 //! | `node` | who the client is |
+//! | `entrance`, `gate` | where clients come in; who is let in |
+//! | `throttle` | a flood of refusals is not a flood of log lines |
 //! | `stats` | what is counted |
 //!
 //! "xDS protocol" in comments is Envoy's document "xDS REST and gRPC protocol". A session *pulls*: it is told of
@@ -25,6 +27,8 @@
 
 mod ads;
 mod delta;
+mod entrance;
+mod gate;
 mod node;
 mod order;
 mod session;
@@ -33,10 +37,12 @@ mod stats;
 mod stream;
 mod subscription;
 mod substream;
+mod throttle;
 mod warming;
 
 #[cfg(test)]
 mod interleavings;
 
 pub use ads::{Error, serve};
+pub use entrance::Entrance;
 pub use stats::Stats;

@@ -42,6 +42,11 @@ impl Node {
         }
     }
 
+    /// The Pod or workload, if the id names one.
+    pub(super) fn name(&self) -> Option<&Namespaced> {
+        self.name.as_ref()
+    }
+
     /// The Envoy version, if it is too old to rewrite the Host of a copy.
     pub(super) fn too_old(&self) -> Option<(u32, u32)> {
         self.envoy.filter(|version| *version < HOST_REWRITE_SINCE)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use crate::access::Refusal;
 use crate::snapshot::ResourceType;
 
 /// Counters of one server. All of them only grow, but for the number of open streams.
@@ -14,6 +15,7 @@ pub struct Stats {
     pushed: PerType,
     acked: PerType,
     nacked: PerType,
+    refused: [AtomicU64; Refusal::ALL.len()],
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +55,15 @@ impl Stats {
     /// Responses of a type that a client rejected.
     pub fn nacked(&self, ty: ResourceType) -> u64 {
         self.nacked.get(ty)
+    }
+
+    /// Clients that were turned away for a reason; nothing was sent to them.
+    pub fn refused(&self, reason: Refusal) -> u64 {
+        self.refused[reason as usize].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_refusal(&self, reason: Refusal) {
+        self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_push(&self, ty: ResourceType) {

@@ -3,12 +3,18 @@
 //! The text is YAML or JSON in Envoy's own schema. A field that the shim would not honour is an error that names it, so
 //! that a bootstrap that works here means the same to Envoy.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::duration;
+
+#[path = "bootstrap_cluster.rs"]
+mod cluster;
+#[path = "bootstrap_tls.rs"]
+mod tls;
+
+pub use tls::{Metadata, Tls};
 
 /// The bootstrap cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +61,10 @@ pub struct Bootstrap {
     pub variant: Variant,
     /// `host:port` of each endpoint of the control plane; at least one.
     pub control_plane: Vec<String>,
+    /// TLS to the control plane, if it is not plain text.
+    pub tls: Option<Tls>,
+    /// Headers of every stream.
+    pub initial_metadata: Vec<Metadata>,
     /// Time to connect to the control plane.
     pub connect_timeout: Duration,
     /// Pings, if asked for.
@@ -163,6 +173,8 @@ struct Nothing {}
 #[serde(deny_unknown_fields)]
 struct GrpcService {
     envoy_grpc: EnvoyGrpc,
+    #[serde(default)]
+    initial_metadata: Vec<tls::HeaderValue>,
 }
 
 #[derive(Deserialize)]
@@ -197,102 +209,13 @@ struct RtdsLayer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StaticResources {
-    clusters: Vec<Cluster>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cluster {
-    name: String,
-    #[serde(rename = "type")]
-    _discovery: Discovery,
-    #[serde(default, with = "duration::text")]
-    connect_timeout: Option<Duration>,
-    load_assignment: LoadAssignment,
-    #[serde(default)]
-    typed_extension_protocol_options: BTreeMap<String, ProtocolOptions>,
-}
-
-/// Names are looked up at each connection in any case.
-#[derive(Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Discovery {
-    Static,
-    StrictDns,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LoadAssignment {
-    #[serde(rename = "cluster_name")]
-    _cluster_name: String,
-    endpoints: Vec<Locality>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Locality {
-    lb_endpoints: Vec<LbEndpoint>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LbEndpoint {
-    endpoint: Endpoint,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Endpoint {
-    address: Address,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Address {
-    socket_address: SocketAddress,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SocketAddress {
-    address: String,
-    port_value: u16,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProtocolOptions {
-    #[serde(rename = "@type")]
-    _type: String,
-    explicit_http_config: ExplicitHttpConfig,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExplicitHttpConfig {
-    http2_protocol_options: Http2Options,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Http2Options {
-    connection_keepalive: Option<ConnectionKeepAlive>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConnectionKeepAlive {
-    #[serde(with = "duration::text")]
-    interval: Option<Duration>,
-    #[serde(with = "duration::text")]
-    timeout: Option<Duration>,
+    clusters: Vec<cluster::Cluster>,
 }
 
 impl File {
     fn into_bootstrap(self) -> Result<Bootstrap, BootstrapError> {
         let ads = self.dynamic_resources.ads_config;
-        let [service] = ads.grpc_services.as_slice() else {
+        let Ok([service]) = <[GrpcService; 1]>::try_from(ads.grpc_services) else {
             return Err(field(
                 "dynamic_resources.ads_config.grpc_services",
                 "exactly one service is supported",
@@ -326,44 +249,13 @@ impl File {
                 },
             )
             .collect::<Result<_, _>>()?;
-        let control_plane: Vec<String> = cluster
-            .load_assignment
-            .endpoints
-            .into_iter()
-            .flat_map(|locality| locality.lb_endpoints)
-            .map(|endpoint| {
-                let SocketAddress {
-                    address,
-                    port_value,
-                } = endpoint.endpoint.address.socket_address;
-                if address.contains(':') {
-                    format!("[{address}]:{port_value}")
-                } else {
-                    format!("{address}:{port_value}")
-                }
-            })
-            .collect();
+        let control_plane = cluster.addresses();
         if control_plane.is_empty() {
             return Err(field(
                 "static_resources.clusters",
                 format!("cluster `{wanted}` has no endpoint"),
             ));
         }
-        let keep_alive = cluster
-            .typed_extension_protocol_options
-            .into_values()
-            .find_map(|options| {
-                options
-                    .explicit_http_config
-                    .http2_protocol_options
-                    .connection_keepalive
-            })
-            .and_then(|keep_alive| {
-                Some(KeepAlive {
-                    interval: keep_alive.interval?,
-                    timeout: keep_alive.timeout?,
-                })
-            });
         Ok(Bootstrap {
             node_id: self.node.id,
             node_cluster: self.node.cluster,
@@ -372,9 +264,14 @@ impl File {
                 ApiType::DeltaGrpc => Variant::Delta,
             },
             control_plane,
+            keep_alive: cluster.keep_alive(),
             // Envoy's default.
             connect_timeout: cluster.connect_timeout.unwrap_or(Duration::from_secs(5)),
-            keep_alive,
+            tls: cluster
+                .transport_socket
+                .map(tls::TransportSocket::into_tls)
+                .transpose()?,
+            initial_metadata: tls::metadata(service.initial_metadata)?,
             runtime_layers,
         })
     }

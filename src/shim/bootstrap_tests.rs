@@ -84,6 +84,18 @@ fn what_is_not_supported_is_named() {
             "control-plane",
         ),
         (
+            "    load_assignment:",
+            "    transport_socket: { name: x, typed_config: {} }\n    load_assignment:",
+            "transport_socket.typed_config",
+            "@type",
+        ),
+        (
+            "cluster_name: control-plane }",
+            "cluster_name: control-plane }, initial_metadata: [ { key: x, value: '%A%' } ]",
+            "initial_metadata[0]",
+            "%",
+        ),
+        (
             "cluster: curl }",
             "cluster: curl, locality: {} }",
             "node",

@@ -41,7 +41,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use ads::Kind;
-pub use bootstrap::{Bootstrap, BootstrapError, KeepAlive, Variant};
+pub use bootstrap::{Bootstrap, BootstrapError, KeepAlive, Metadata, Tls, Variant};
 pub use stats::{AdsCounts, ClusterCounts, Counts, DropReason};
 
 use ads::client::Client;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
+use super::security::{Tls, Token};
 use crate::translate::names::RUNTIME;
 
 /// The cluster that leads to the control plane.
@@ -85,6 +86,10 @@ pub struct Bootstrap {
     pub control_plane: ControlPlane,
     /// How it sends.
     pub delivery: Delivery,
+    /// TLS to the control plane; `None` is plain text.
+    pub tls: Option<Tls>,
+    /// A token that tells who the sidecar is. It becomes a part of the bootstrap.
+    pub token: Option<Token>,
     /// Where the sidecar's administration listens; `None` leaves it out.
     pub admin: Option<SocketAddr>,
 }
@@ -99,6 +104,10 @@ impl Bootstrap {
             bootstrap["admin"] =
                 json!({ "address": socket(&admin.ip().to_string(), admin.port()) });
         }
+        let mut service = json!({ "envoy_grpc": { "cluster_name": CONTROL_PLANE } });
+        if let Some(token) = &self.token {
+            service["initial_metadata"] = token.to_json();
+        }
         let ads = json!({ "ads": {}, "resource_api_version": "V3" });
         bootstrap["dynamic_resources"] = json!({
             "ads_config": {
@@ -109,7 +118,7 @@ impl Bootstrap {
                 "transport_api_version": "V3",
                 // A node describes itself in 60 KB.
                 "set_node_on_first_message_only": true,
-                "grpc_services": [{ "envoy_grpc": { "cluster_name": CONTROL_PLANE } }],
+                "grpc_services": [service],
             },
             "cds_config": &ads,
             "lds_config": &ads,
@@ -134,10 +143,11 @@ impl Bootstrap {
     }
 
     fn cluster(&self) -> Value {
-        let (discovery, endpoint) = match &self.control_plane {
-            ControlPlane::Address(at) => ("STATIC", socket(&at.ip().to_string(), at.port())),
-            ControlPlane::Name { host, port } => ("STRICT_DNS", socket(host, port.get())),
+        let (discovery, host, port) = match &self.control_plane {
+            ControlPlane::Address(at) => ("STATIC", at.ip().to_string(), at.port()),
+            ControlPlane::Name { host, port } => ("STRICT_DNS", host.clone(), port.get()),
         };
+        let endpoint = socket(&host, port);
         let mut cluster = json!({
             "name": CONTROL_PLANE,
             "type": discovery,
@@ -162,6 +172,9 @@ impl Bootstrap {
             // By default an IPv6 address hides the IPv4 ones, and `localhost` has both.
             cluster["dns_lookup_family"] = json!("V4_PREFERRED");
         }
+        if let Some(tls) = &self.tls {
+            cluster["transport_socket"] = tls.to_json(&host);
+        }
         cluster
     }
 }
@@ -182,6 +195,8 @@ mod tests {
             node_cluster: "curl".to_owned(),
             control_plane: control_plane.parse().unwrap(),
             delivery: Delivery::Delta,
+            tls: None,
+            token: None,
             admin: None,
         }
     }

@@ -85,6 +85,56 @@ fn mistakes_on_the_command_line_are_explained_and_exit_with_2() {
             &[
                 "serve",
                 "--config-dir",
+                EXAMPLE,
+                "--listen",
+                "0.0.0.0:0",
+                "--tls-cert",
+                "no-such-file",
+                "--tls-key",
+                "no-such-file",
+            ],
+            "--insecure-anonymous",
+        ),
+        (
+            &[
+                "serve",
+                "--config-dir",
+                EXAMPLE,
+                "--listen",
+                "127.0.0.1:0",
+                "--tls-cert",
+                "no-such-file",
+                "--tls-key",
+                "no-such-file",
+            ],
+            "no-such-file: ",
+        ),
+        (
+            &["serve", "--config-dir", EXAMPLE, "--tls-cert", "x"],
+            "--tls-key",
+        ),
+        (
+            &["serve", "--config-dir", EXAMPLE, "--tls-client-ca", "x"],
+            "--tls-cert",
+        ),
+        (
+            &["bootstrap", "--node", "curl/curl", "--tls-key", "x"],
+            "--tls-cert",
+        ),
+        (
+            &[
+                "bootstrap",
+                "--node",
+                "curl/curl",
+                "--token-file",
+                "no-such-file",
+            ],
+            "no-such-file",
+        ),
+        (
+            &[
+                "serve",
+                "--config-dir",
                 "no-such-folder",
                 "--listen",
                 "127.0.0.1:0",

@@ -13,7 +13,8 @@ mod envoy;
 mod models;
 
 use mirrorplane::model::Group;
-use mirrorplane::sidecar::{Bootstrap, Delivery};
+use mirrorplane::shim;
+use mirrorplane::sidecar::{Bootstrap, Delivery, Identity, Tls, Token};
 use mirrorplane::snapshot::{check, encode, to_json};
 use mirrorplane::translate::translate;
 use serde_json::{Value, json};
@@ -45,11 +46,62 @@ fn envoy_accepts_every_bootstrap() {
                     node_cluster: "curl".to_owned(),
                     control_plane: control_plane.parse().unwrap(),
                     delivery,
+                    tls: None,
+                    token: None,
                     admin,
                 };
                 if let Err(said) = envoy::validate(&envoy, &bootstrap.to_json()) {
                     panic!("{control_plane} {delivery:?} {admin:?}: {said}");
                 }
+            }
+        }
+    }
+}
+
+/// Over TLS, with and without a certificate of its own, to an address and to a name.
+#[test]
+fn envoy_accepts_every_secure_bootstrap() {
+    let Some(envoy) = envoy::binary() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let pair = rcgen::generate_simple_self_signed(["curl".to_owned()]).unwrap();
+    let put = |name: &str, content: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let certificate = put("tls.crt", pair.cert.pem());
+    let key = put("tls.key", pair.signing_key.serialize_pem());
+    for control_plane in [
+        "127.0.0.1:18000",
+        "[::1]:18000",
+        "mirrorplane.mesh.svc:18000",
+    ] {
+        for server_name in [None, Some("mesh.test".to_owned())] {
+            for with_identity in [false, true] {
+                let bootstrap = Bootstrap {
+                    node_id: "curl/curl".to_owned(),
+                    node_cluster: "curl".to_owned(),
+                    control_plane: control_plane.parse().unwrap(),
+                    delivery: Delivery::Delta,
+                    tls: Some(Tls {
+                        ca: certificate.clone(),
+                        identity: with_identity.then(|| Identity {
+                            certificate: certificate.clone(),
+                            key: key.clone(),
+                        }),
+                        server_name: server_name.clone(),
+                    }),
+                    token: Some(Token::new("0123456789abcdef-._~+/==").unwrap()),
+                    admin: None,
+                };
+                if let Err(said) = envoy::validate(&envoy, &bootstrap.to_json()) {
+                    panic!("{control_plane} {server_name:?}: {said}");
+                }
+                // What Envoy accepts, the shim reads.
+                let shim = shim::Bootstrap::parse(&bootstrap.to_yaml()).unwrap();
+                let tls = shim.tls.unwrap();
+                assert_eq!(tls.identity.is_some(), with_identity);
+                assert_eq!(shim.initial_metadata.len(), 1);
             }
         }
     }

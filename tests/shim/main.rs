@@ -48,6 +48,8 @@ fn shim(control_plane: &ControlPlane, variant: Variant) -> Shim {
         node_cluster: "test".into(),
         variant,
         control_plane: vec![control_plane.address().to_string()],
+        tls: None,
+        initial_metadata: Vec::new(),
         connect_timeout: Duration::from_secs(1),
         keep_alive: None,
         runtime_layers: vec!["mirrorplane".into()],

@@ -26,7 +26,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("translate", &["model", "name", "proto"]),
     ("snapshot", &["model", "name", "proto", "translate"]),
-    ("server", &["model", "name", "proto", "snapshot"]),
+    ("reload", &[]),
+    ("transport", &["reload"]),
+    ("access", &["name", "reload"]),
+    (
+        "server",
+        &["access", "model", "name", "proto", "snapshot", "transport"],
+    ),
     ("sidecar", &["translate"]),
     ("shim", &["proto"]),
     (
@@ -42,12 +48,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "access",
             "app",
             "diag",
             "model",
             "name",
             "pipeline",
             "proto",
+            "reload",
             "resolve",
             "server",
             "shim",
@@ -55,6 +63,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "snapshot",
             "source",
             "translate",
+            "transport",
         ],
     ),
     ("main", &["cli"]),

@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stderr, reason = "figures, and the logs of what failed")]
 
+#[path = "../access/authority.rs"]
+mod authority;
 mod faults;
 mod files;
 mod golden;
@@ -13,4 +15,5 @@ mod live;
 mod primary;
 mod restart;
 mod rig;
+mod secure;
 mod share;

@@ -89,7 +89,7 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
     let stats = Arc::new(Stats::default());
     let config = app::Config {
         directory: mesh.path().to_owned(),
-        listener,
+        entrance: listener.into(),
         settings: Settings { listen: proxy },
         stats: Arc::clone(&stats),
     };
@@ -116,6 +116,8 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
         node_cluster: "mirrorplane-demo".to_owned(),
         control_plane: ControlPlane::Address(control_plane),
         delivery: delivery(args.delta),
+        tls: None,
+        token: None,
         admin: None,
     };
     let story = async {

@@ -9,9 +9,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Status, Streaming};
+use tonic::transport::Channel;
+use tonic::{Request, Status, Streaming};
 
+use super::connect::connect;
 use super::delta::Delta;
 use super::sotw::Sotw;
 use super::{Outcome, Session, Update};
@@ -23,6 +24,8 @@ use crate::shim::plane::Plane;
 use crate::shim::state::State;
 use crate::shim::stats::Stats;
 use crate::shim::task::Tasks;
+
+type AdsClient = AggregatedDiscoveryServiceClient<Channel>;
 
 /// Requests that may wait to be sent; the opening ones, one per type, must fit.
 const REQUESTS: usize = 16;
@@ -69,7 +72,7 @@ impl Client {
     async fn follow<S, F>(
         &mut self,
         mut session: S,
-        open: impl Fn(AggregatedDiscoveryServiceClient<Channel>, ReceiverStream<S::Request>) -> F,
+        open: impl Fn(AdsClient, Request<ReceiverStream<S::Request>>) -> F,
     ) where
         S: Session,
         F: Future<Output = Result<Streaming<S::Response>, Status>>,
@@ -107,17 +110,17 @@ impl Client {
         &mut self,
         endpoint: &str,
         session: &mut S,
-        open: &impl Fn(AggregatedDiscoveryServiceClient<Channel>, ReceiverStream<S::Request>) -> F,
+        open: &impl Fn(AdsClient, Request<ReceiverStream<S::Request>>) -> F,
     ) -> Ended
     where
         S: Session,
         F: Future<Output = Result<Streaming<S::Response>, Status>>,
     {
-        let channel = match self.connect(endpoint).await {
+        let channel = match connect(&self.bootstrap, endpoint).await {
             Ok(channel) => channel,
             Err(error) => return Ended::Failed(error.into()),
         };
-        let client = AggregatedDiscoveryServiceClient::new(channel)
+        let client = AdsClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
         let (requests, outgoing) = mpsc::channel(REQUESTS);
@@ -127,7 +130,7 @@ impl Client {
                 return Ended::Failed("too many opening requests".into());
             }
         }
-        let mut responses = match open(client, ReceiverStream::new(outgoing)).await {
+        let mut responses = match open(client, self.outgoing(outgoing)).await {
             Ok(responses) => responses,
             Err(status) => return Ended::Failed(status.into()),
         };
@@ -155,16 +158,13 @@ impl Client {
         ended
     }
 
-    async fn connect(&self, endpoint: &str) -> Result<Channel, tonic::transport::Error> {
-        let mut connection = Endpoint::from_shared(format!("http://{endpoint}"))?
-            .connect_timeout(self.bootstrap.connect_timeout);
-        if let Some(keep_alive) = self.bootstrap.keep_alive {
-            connection = connection
-                .http2_keep_alive_interval(keep_alive.interval)
-                .keep_alive_timeout(keep_alive.timeout)
-                .keep_alive_while_idle(true);
+    /// The requests of a stream, with the headers that the bootstrap asks for.
+    fn outgoing<T>(&self, requests: mpsc::Receiver<T>) -> Request<ReceiverStream<T>> {
+        let mut outgoing = Request::new(ReceiverStream::new(requests));
+        for (key, value) in &self.bootstrap.initial_metadata {
+            outgoing.metadata_mut().append(key.clone(), value.clone());
         }
-        connection.connect().await
+        outgoing
     }
 
     fn node(&self) -> Node {

@@ -5,6 +5,7 @@
 //! wanted next.
 
 pub(super) mod client;
+mod connect;
 mod delta;
 mod sotw;
 

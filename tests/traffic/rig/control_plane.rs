@@ -16,6 +16,7 @@ pub(crate) struct ControlPlane {
     pub(crate) address: SocketAddr,
     pub(crate) proxy: SocketAddr,
     folder: PathBuf,
+    flags: Vec<String>,
     logs: TempDir,
     child: Child,
 }
@@ -23,13 +24,19 @@ pub(crate) struct ControlPlane {
 impl ControlPlane {
     /// Serves a folder. Sidecars are told to listen on `proxy`.
     pub(crate) async fn start(folder: &Path) -> Self {
+        Self::with(folder, Vec::new()).await
+    }
+
+    /// Likewise, with more flags.
+    pub(crate) async fn with(folder: &Path, flags: Vec<String>) -> Self {
         let (address, proxy) = (free_address(), free_address());
         let logs = tempfile::tempdir().unwrap();
-        let child = spawn(folder, address, proxy, logs.path());
+        let child = spawn(folder, address, proxy, &flags, logs.path());
         let this = Self {
             address,
             proxy,
             folder: folder.to_owned(),
+            flags,
             logs,
             child,
         };
@@ -45,7 +52,13 @@ impl ControlPlane {
 
     /// Starts it again, at the same address.
     pub(crate) async fn restart(&mut self) {
-        self.child = spawn(&self.folder, self.address, self.proxy, self.logs.path());
+        self.child = spawn(
+            &self.folder,
+            self.address,
+            self.proxy,
+            &self.flags,
+            self.logs.path(),
+        );
         self.listening().await;
     }
 
@@ -80,7 +93,13 @@ impl Drop for ControlPlane {
     }
 }
 
-fn spawn(folder: &Path, address: SocketAddr, proxy: SocketAddr, logs: &Path) -> Child {
+fn spawn(
+    folder: &Path,
+    address: SocketAddr,
+    proxy: SocketAddr,
+    flags: &[String],
+    logs: &Path,
+) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
@@ -96,6 +115,7 @@ fn spawn(folder: &Path, address: SocketAddr, proxy: SocketAddr, logs: &Path) -> 
             "--sidecar-listen",
             &proxy.to_string(),
         ])
+        .args(flags)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

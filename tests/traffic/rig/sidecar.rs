@@ -5,7 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
-use mirrorplane::sidecar::{Bootstrap, ControlPlane as Address, Delivery};
+use mirrorplane::sidecar::{Bootstrap, ControlPlane as Address, Delivery, Tls, Token};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -84,6 +84,19 @@ impl Sidecar {
         control_plane: &ControlPlane,
         node: &str,
     ) -> Option<Self> {
+        let this = Self::launch(plane, control_plane, node, None, None)?;
+        this.serves().await;
+        Some(this)
+    }
+
+    /// Starts a sidecar that connects securely, and does not wait for anything.
+    pub(crate) fn launch(
+        plane: Plane,
+        control_plane: &ControlPlane,
+        node: &str,
+        tls: Option<Tls>,
+        token: Option<Token>,
+    ) -> Option<Self> {
         let admin = free_address();
         let bootstrap = Bootstrap {
             node_id: node.to_owned(),
@@ -94,6 +107,8 @@ impl Sidecar {
             } else {
                 Delivery::StateOfTheWorld
             },
+            tls,
+            token,
             admin: (plane.kind == Kind::Envoy).then_some(admin),
         };
         let folder = tempfile::tempdir().unwrap();
@@ -125,18 +140,21 @@ impl Sidecar {
             .stderr(log)
             .spawn()
             .unwrap();
-        let this = Self {
+        Some(Self {
             plane,
             proxy: control_plane.proxy,
             admin,
             folder,
             child,
-        };
-        eventually(format_args!("{plane} serves"), || async {
-            TcpStream::connect(this.proxy).await.ok()
+        })
+    }
+
+    /// Waits until it has its configuration.
+    pub(crate) async fn serves(&self) {
+        eventually(format_args!("{} serves", self.plane), || async {
+            TcpStream::connect(self.proxy).await.ok()
         })
         .await;
-        Some(this)
     }
 
     /// The value of an Envoy counter or gauge.

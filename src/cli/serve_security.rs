@@ -1,0 +1,117 @@
+//! Flags of `serve` that say who may connect, and how.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use anyhow::bail;
+use tokio::net::TcpListener;
+
+use crate::access::Authentication;
+use crate::access::Tokens;
+use crate::reload::follow;
+use crate::server::Entrance;
+use crate::transport::ClientCertificates;
+use crate::transport::TlsFiles;
+
+/// How sidecars connect, and what they have to show. All files are read again when they change.
+#[derive(Debug, clap::Args)]
+pub(super) struct Security {
+    /// Certificate of this server, followed by its intermediate ones, PEM; makes sidecars use TLS
+    #[arg(
+        long,
+        env = "MIRRORPLANE_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    tls_cert: Option<PathBuf>,
+    /// Private key of that certificate, PEM
+    #[arg(
+        long,
+        env = "MIRRORPLANE_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    tls_key: Option<PathBuf>,
+    /// CAs of the sidecars' certificates, PEM; a sidecar is told only what concerns the node that its certificate names
+    #[arg(
+        long,
+        env = "MIRRORPLANE_TLS_CLIENT_CA",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    tls_client_ca: Option<PathBuf>,
+    /// Bearer tokens of sidecars, a line `TOKEN NAMESPACE/NAME` or `TOKEN NAMESPACE/*` each; with --tls-client-ca, either
+    /// will do
+    #[arg(long, env = "MIRRORPLANE_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Allow plain text on an address that other machines can reach: everyone on the way can read and change what is sent
+    #[arg(long)]
+    insecure_plaintext: bool,
+    /// Allow TLS without --tls-client-ca and --token-file on such an address: everyone is told what it asks for
+    #[arg(long)]
+    insecure_anonymous: bool,
+}
+
+impl Security {
+    /// Refuses what would be open to others by accident.
+    pub(super) fn check(&self, listen: SocketAddr) -> anyhow::Result<()> {
+        if listen.ip().is_loopback() {
+            return Ok(());
+        }
+        if self.tls_cert.is_none() {
+            if !self.insecure_plaintext {
+                bail!(
+                    "{listen} can be reached from other machines, and without --tls-cert and --tls-key nothing is \
+                     encrypted; listen on 127.0.0.1, or pass --insecure-plaintext if the network is yours alone"
+                );
+            }
+        } else if self.tls_client_ca.is_none()
+            && self.token_file.is_none()
+            && !self.insecure_anonymous
+        {
+            bail!(
+                "{listen} can be reached from other machines, and TLS alone does not tell who they are; pass \
+                 --tls-client-ca or --token-file, or --insecure-anonymous if everyone may know everything"
+            );
+        }
+        Ok(())
+    }
+
+    /// Reads the files, and goes on doing so.
+    pub(super) async fn entrance(self, listener: TcpListener) -> anyhow::Result<Entrance> {
+        let tokens = match &self.token_file {
+            Some(path) => {
+                let tokens = follow([path.clone()], |[file]| Tokens::read(file));
+                Some(tokens.await.context("--token-file")?)
+            }
+            None => None,
+        };
+        let authentication = if tokens.is_some() || self.tls_client_ca.is_some() {
+            Authentication::On { tokens }
+        } else {
+            Authentication::Off
+        };
+        let clients = match (self.tls_client_ca, &self.token_file) {
+            (None, _) => ClientCertificates::NotAsked,
+            (Some(ca), None) => ClientCertificates::Required(ca),
+            (Some(ca), Some(_)) => ClientCertificates::Optional(ca),
+        };
+        let tls = match (self.tls_cert, self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                let files = TlsFiles {
+                    certificate,
+                    key,
+                    clients,
+                };
+                Some(files.follow().await.context("TLS")?)
+            }
+            _ => None,
+        };
+        Ok(Entrance {
+            listener,
+            tls,
+            authentication,
+        })
+    }
+}

@@ -1,0 +1,15 @@
+//! Connections: plain or TLS, accepted without waiting for anybody. Knows nothing of what is said over them.
+//!
+//! | File | Idea |
+//! |---|---|
+//! | `tls` | PEM files to a TLS configuration; made anew when the files change |
+//! | `accept` | one handshake per task, with a limit in time and number |
+//! | `connection` | a connection, plain or TLS, and who is at its other end |
+
+mod accept;
+mod connection;
+mod tls;
+
+pub use accept::{Failure, HANDSHAKE, PENDING, accept};
+pub use connection::{Connection, Peer};
+pub use tls::{ClientCertificates, TlsFiles};

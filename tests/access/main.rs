@@ -1,0 +1,8 @@
+//! Who may connect, and what is told to whom: TLS, certificates and tokens, on the wire.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod admission;
+mod authority;
+mod rig;
+mod rotation;
