@@ -7,6 +7,7 @@
 
 mod faults;
 mod files;
+mod framing;
 mod golden;
 mod hosts;
 mod live;
