@@ -42,6 +42,7 @@ envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManage
 envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig
 envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter
 envoy.extensions.filters.network.http_connection_manager.v3.Rds
+envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation
 envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig
@@ -65,6 +66,7 @@ envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.proto
 envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.proto
 envoy/extensions/filters/http/router/v3/router.proto
 envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
+envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.proto
 envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto
 envoy/extensions/upstreams/http/v3/http_protocol_options.proto
 envoy/service/discovery/v3/ads.proto envoy/service/runtime/v3/rtds.proto

@@ -17,6 +17,7 @@ mod bootstrap;
 mod buffer;
 mod config;
 mod duration;
+mod framing;
 mod headers;
 mod listener;
 mod mirror;

@@ -18,7 +18,7 @@ use super::plane::Plane;
 use super::stats::Stats;
 use super::task::Tasks;
 use super::upstream::{Failure, Upstream};
-use super::{headers, mirror, upgrade};
+use super::{framing, headers, mirror, upgrade};
 
 /// What all requests share.
 #[derive(Debug)]
@@ -73,6 +73,10 @@ impl Proxy {
         let unknown = || Refusal(StatusCode::NOT_FOUND, "no route for this host and path");
         let listener = plane.listeners.get(listener).ok_or_else(unknown)?;
         let routes = plane.routes.get(&listener.routes).ok_or_else(unknown)?;
+        if let Some(name) = &listener.framing {
+            let framing = framing::of(&head);
+            head.headers.insert(name, framing);
+        }
         let action = routes
             .route(authority.as_str(), &head)
             .ok_or_else(unknown)?;
@@ -91,6 +95,9 @@ impl Proxy {
             // As in Envoy, a request that goes nowhere is not copied either.
             upstream.stats().count(|counts| counts.failures += 1);
             return Err(refusal(&Failure::NoEndpoint));
+        }
+        for name in &routes.remove {
+            head.headers.remove(name);
         }
         headers::ensure_request_id(&mut head.headers);
         if let Some(protocol) = wanted_upgrade(&head, listener)? {

@@ -161,6 +161,7 @@ const SUPPORTED: &[(&str, &[&str])] = &[
             "stat_prefix",
             "codec_type",
             "rds",
+            "early_header_mutation_extensions",
             "http_filters",
             "upgrade_configs",
             "server_header_transformation",
@@ -197,7 +198,7 @@ const SUPPORTED: &[(&str, &[&str])] = &[
     ),
     (
         "envoy.config.route.v3.RouteConfiguration",
-        &["name", "virtual_hosts"],
+        &["name", "virtual_hosts", "request_headers_to_remove"],
     ),
     (
         "envoy.config.route.v3.VirtualHost",
@@ -266,6 +267,10 @@ const SUPPORTED: &[(&str, &[&str])] = &[
     (
         "envoy.config.common.mutation_rules.v3.HeaderMutation",
         &["remove", "append"],
+    ),
+    (
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        &["mutations"],
     ),
     (
         "envoy.config.core.v3.HeaderValueOption",

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, Uri, Version, header};
+use http::{HeaderValue, Request, Response, Uri, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -188,6 +188,13 @@ impl Upstream {
         }
         *request.version_mut() = Version::HTTP_11;
         *request.uri_mut() = Uri::builder().path_and_query(path).build()?;
+        // Without the header, hyper would leave out the body of a GET or HEAD.
+        if request.body().size_hint().exact().is_none() {
+            let chunked = HeaderValue::from_static("chunked");
+            request
+                .headers_mut()
+                .insert(header::TRANSFER_ENCODING, chunked);
+        }
         let permit = Arc::clone(&self.live.connections)
             .acquire_owned()
             .await

@@ -15,6 +15,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::util::pack_any;
 
+use super::framing;
 use super::names::{LISTENER, ROUTES};
 use super::passthrough;
 use super::unaltered;
@@ -48,6 +49,7 @@ fn connection_manager() -> HttpConnectionManager {
             config_source: ads(),
             route_config_name: ROUTES.to_owned(),
         })),
+        early_header_mutation_extensions: vec![framing::note()],
         http_filters: vec![passthrough::filter(), router()],
         upgrade_configs: vec![UpgradeConfig {
             upgrade_type: "websocket".to_owned(),

@@ -17,6 +17,7 @@
 
 mod cluster;
 mod endpoint;
+mod framing;
 pub mod hosts;
 mod listener;
 mod mirror;

@@ -19,6 +19,8 @@ pub const RUNTIME: &str = "mirrorplane";
 pub const PASSTHROUGH: &str = "passthrough";
 /// The header that tells a copy from a request; its value is the `namespace/name` of the rule.
 pub const MIRROR_HEADER: &str = "x-mirror-shadow";
+/// The header that tells the routes how the body of a request is delimited. It leaves no sidecar.
+pub const FRAMING_HEADER: &str = "x-mirrorplane-framing";
 
 const SHADOW: &str = "shadow";
 const SHARE: &str = "mirrorplane.share.";

@@ -19,7 +19,7 @@ use super::hosts;
 use super::hosts::HostForm;
 use super::mirror;
 use super::mirror::Verdict;
-use super::names::ROUTES;
+use super::names::{FRAMING_HEADER, ROUTES};
 use super::passthrough;
 use super::values::seconds;
 use crate::model::{DestinationPort, Group};
@@ -47,6 +47,8 @@ pub(super) fn routes(group: &Group) -> RouteConfiguration {
     RouteConfiguration {
         name: ROUTES.to_owned(),
         virtual_hosts,
+        // From whatever is sent on: requests, their copies, and what passes through.
+        request_headers_to_remove: vec![FRAMING_HEADER.to_owned()],
         ..RouteConfiguration::default()
     }
 }
@@ -89,7 +91,7 @@ fn virtual_host(port: &DestinationPort, form: HostForm) -> VirtualHost {
             .into_iter()
             .map(|(case, verdict)| {
                 let matching = RouteMatch {
-                    headers: case.into_iter().collect(),
+                    headers: case,
                     ..any_request()
                 };
                 match verdict {

@@ -1,9 +1,11 @@
 //! The small messages that appear inside all others.
 
 use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
+use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
 use envoy_types::pb::envoy::config::core::v3::{
-    Address, AggregatedConfigSource, ApiVersion, ConfigSource, SocketAddress, address,
+    Address, AggregatedConfigSource, ApiVersion, ConfigSource, HeaderValue, HeaderValueOption,
+    SocketAddress, address,
 };
 use envoy_types::pb::google::protobuf::{Duration, UInt32Value};
 
@@ -32,4 +34,17 @@ pub(super) fn address(of: std::net::SocketAddr) -> Option<Address> {
             ..SocketAddress::default()
         })),
     })
+}
+
+/// A header that takes the place of all others of its name.
+pub(super) fn overwrite(name: &str, value: &str) -> HeaderValueOption {
+    HeaderValueOption {
+        header: Some(HeaderValue {
+            key: name.to_owned(),
+            value: value.to_owned(),
+            ..HeaderValue::default()
+        }),
+        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+        ..HeaderValueOption::default()
+    }
 }

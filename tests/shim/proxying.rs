@@ -256,3 +256,25 @@ async fn connections_are_kept_for_the_next_request() {
     call(proxy, Http::One, get("http://v1.ns/")).await;
     assert_eq!((upstream.seen().len(), other.seen().len()), (3, 1));
 }
+
+#[tokio::test]
+async fn a_get_keeps_a_body_of_unknown_length() {
+    let upstream = Upstream::echo().await;
+    let (_control_plane, _shim, proxy) = start(&[upstream.address], Speaks::Downstream).await;
+    let (pieces, body) = streaming();
+    for piece in ["one", "two"] {
+        let (pieces, piece) = (pieces.clone(), Frame::data(Bytes::from(piece)));
+        tokio::spawn(async move { pieces.send(Ok(piece)).await });
+    }
+    drop(pieces);
+    let mut request = post("http://v1.ns/", body);
+    *request.method_mut() = http::Method::GET;
+    let chunked = HeaderValue::from_static("chunked");
+    request.headers_mut().insert("transfer-encoding", chunked);
+    let answer = call(proxy, Http::One, request).await;
+    assert_eq!(answer.body.len(), "onetwo".len());
+    let seen = upstream.wait_for(1).await.pop().unwrap();
+    assert_eq!(seen.method, "GET");
+    assert_eq!(seen.headers["transfer-encoding"], "chunked");
+    assert!(!seen.headers.contains_key("content-length"));
+}

@@ -9,6 +9,7 @@
 mod authority;
 mod faults;
 mod files;
+mod framing;
 mod golden;
 mod hosts;
 mod live;

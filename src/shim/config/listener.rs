@@ -10,10 +10,12 @@ use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use hcm::HttpConnectionManager;
 use hcm::http_connection_manager::{CodecType, RouteSpecifier, ServerHeaderTransformation};
+use http::HeaderName;
 use prost::{Message, Name};
 use proto::filter::ConfigType;
 
 use super::endpoint::socket;
+use super::framing;
 use super::rejection::only;
 use super::unaltered;
 use super::{Rejection, Within};
@@ -27,6 +29,8 @@ pub(in crate::shim) struct Listener {
     pub(in crate::shim) routes: String,
     /// Protocols that a connection may change to, in lower case.
     pub(in crate::shim) upgrades: BTreeSet<String>,
+    /// Where it notes how the body of a request is delimited.
+    pub(in crate::shim) framing: Option<HeaderName>,
     /// Streams that an HTTP/2 connection may have at once.
     pub(in crate::shim) streams: u32,
 }
@@ -61,6 +65,7 @@ impl Listener {
             _ => return Err(Rejection::new(path, "must be an HttpConnectionManager")),
         };
         let (routes, upgrades) = connection_manager(&manager).within(path)?;
+        let framing = framing::header(&manager.early_header_mutation_extensions).within(path)?;
         let streams = manager
             .http2_protocol_options
             .and_then(|options| options.max_concurrent_streams)
@@ -69,6 +74,7 @@ impl Listener {
             address,
             routes,
             upgrades,
+            framing,
             streams,
         })
     }

@@ -127,7 +127,8 @@ fn append(option: &HeaderValueOption) -> Result<Mutation, Rejection> {
     })
 }
 
-fn name(path: &str, text: &str) -> Result<HeaderName, Rejection> {
+/// The name of a header that may be changed.
+pub(super) fn name(path: &str, text: &str) -> Result<HeaderName, Rejection> {
     // Envoy refuses these too: the copy's Host is set by the policy itself.
     if text.starts_with(':') || text.eq_ignore_ascii_case(header::HOST.as_str()) {
         return Err(Rejection::new(

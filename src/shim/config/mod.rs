@@ -5,6 +5,7 @@
 
 mod cluster;
 mod endpoint;
+mod framing;
 mod header_match;
 mod listener;
 mod mirror;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
 use envoy_types::pb::envoy::config::route::v3 as proto;
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
 use proto::route_action::ClusterSpecifier;
 use proto::route_match::PathSpecifier;
 
+use super::mirror;
 use super::rejection::only;
 use super::{HeaderMatch, Mirror, Rejection, Within};
 
@@ -20,6 +21,8 @@ pub(in crate::shim) struct RouteTable {
     pub(in crate::shim) hosts: HashMap<String, Arc<[Route]>>,
     /// Routes of the domain `*`.
     pub(in crate::shim) any: Option<Arc<[Route]>>,
+    /// Headers that go no further than here.
+    pub(in crate::shim) remove: Vec<HeaderName>,
 }
 
 /// One route.
@@ -50,6 +53,10 @@ impl RouteTable {
         let mut table = Self::default();
         for (index, host) in message.virtual_hosts.iter().enumerate() {
             table.add(host).within(format!("virtual_hosts[{index}]"))?;
+        }
+        for (index, name) in message.request_headers_to_remove.iter().enumerate() {
+            let path = format!("request_headers_to_remove[{index}]");
+            table.remove.push(mirror::name(&path, name)?);
         }
         Ok(table)
     }
@@ -176,4 +183,25 @@ fn forward(message: &proto::RouteAction) -> Result<Action, Rejection> {
         cluster: cluster.clone(),
         mirrors,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_must_stay_are_not_removed() {
+        let removing = |name: &str| {
+            RouteTable::from_proto(&proto::RouteConfiguration {
+                request_headers_to_remove: vec!["x-a".into(), name.into()],
+                ..Default::default()
+            })
+        };
+        assert_eq!(removing("X-B").unwrap().remove, ["x-a", "x-b"]);
+        for name in ["Host", ":path", "x y"] {
+            let text = removing(name).unwrap_err().to_string();
+            let expected = format!("request_headers_to_remove[1] `{name}`");
+            assert!(text.starts_with(&expected), "{text}");
+        }
+    }
 }
