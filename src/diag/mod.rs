@@ -6,6 +6,7 @@
 
 mod code;
 mod document;
+mod nearest;
 mod origin;
 mod outline;
 mod path;
@@ -14,6 +15,7 @@ mod report;
 
 pub use code::{Code, Severity};
 pub use document::Document;
+pub(crate) use nearest::nearest;
 pub use origin::{ObjectRef, Origin, Place};
 pub use path::{FieldPath, Segment};
 pub use render::Coloured;

@@ -9,7 +9,6 @@ pub(crate) mod fixture;
 mod fraction;
 mod mesh_config;
 mod mirror_spec;
-mod nearest;
 mod plugin;
 mod plugin_chain;
 mod plugin_config;
@@ -19,7 +18,6 @@ mod seniority;
 
 pub use mesh_config::mesh_config_in_force;
 pub use mirror_spec::MirrorSpec;
-pub(crate) use nearest::nearest;
 pub use plugin::{PluginRole, Plugins};
 pub use plugin_chain::{ChainSelectors, MirrorChain};
 pub use plugin_config::{MirrorRule, RuleDestination};

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::NOTHING_MIRRORED;
 use super::mirror_spec;
 use super::mirror_spec::MirrorSpec;
 use super::plugin::{PluginRole, Plugins};
 use super::seniority::Seniority;
-use super::{NOTHING_MIRRORED, nearest};
 use crate::api::plugin::{DestinationRef, PluginConfig};
-use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report};
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report, nearest};
 use crate::name::Namespaced;
 use crate::source::Sourced;
 

@@ -16,7 +16,6 @@ mod filing;
 mod folder;
 mod header;
 mod kind;
-mod nearest;
 mod objects;
 mod parse;
 mod stamp;
