@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::endpoints;
 use super::services::{Services, UsedService};
 use super::targets;
 use crate::diag::{Code, Diagnostic, Report};
@@ -71,7 +72,7 @@ fn usable<'s, 'a>(
     let name = &destination.service;
     let not_mirrored = "requests to it are not mirrored; primary traffic is not affected";
     let Some(service) = services.get(name) else {
-        let help = match services.meant_by(name) {
+        let help = match services.meant_by(name, rule) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "add the Service, or take it out of the destinations".to_owned(),
         };
@@ -88,8 +89,12 @@ fn usable<'s, 'a>(
         );
         return None;
     };
-    if service.default_port().is_some() {
+    if service.default_port().is_some() && service.has_slices {
         return Some(service);
+    }
+    if service.default_port().is_some() {
+        report.push(unserved(rule, destination));
+        return None;
     }
     let reasons = service.ports.iter().filter_map(|port| {
         let reason = port.backend.as_ref().err()?;
@@ -111,6 +116,19 @@ fn usable<'s, 'a>(
         .help("only HTTP can be mirrored; if it is HTTP, say `appProtocol: http` in the Service"),
     );
     None
+}
+
+/// A sidecar that took the requests would refuse them all, where the name alone may lead somewhere.
+fn unserved(rule: &MirrorRule<'_>, destination: &RuleDestination) -> Diagnostic {
+    let name = &destination.service;
+    Diagnostic::new(
+        Code::DestinationUnserved,
+        rule.origin,
+        destination.path(),
+        format!("the destination `{name}` has no EndpointSlice"),
+    )
+    .effect("sidecars leave it alone: requests to it pass through, resolved by DNS, and are not mirrored")
+    .help(endpoints::add_slice(name))
 }
 
 fn conflict(
@@ -194,13 +212,13 @@ fn about_ports(
                 Code::PortNotHttp,
                 format!("port {port} of `{name}` is not HTTP: {reason}"),
                 "requests to this port are not mirrored; primary traffic is not affected",
-                "if it is HTTP, say `appProtocol: http` in the Service",
+                "if it is HTTP, say `appProtocol: http` in the Service".to_owned(),
             ),
             Ok(backend) if backend.endpoints.is_empty() => (
                 Code::DestinationEmpty,
                 format!("port {port} of the destination `{name}` has no ready endpoints"),
                 "requests to it fail, mirrored or not",
-                "look at its Pods and its EndpointSlices",
+                port.help_if_empty(name),
             ),
             Ok(_) => continue,
         };

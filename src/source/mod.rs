@@ -19,6 +19,8 @@ mod kind;
 mod objects;
 mod parse;
 mod stamp;
+mod unknown_kind;
+mod unread;
 mod walk;
 mod watch;
 mod yaml;
