@@ -23,6 +23,7 @@ pub use plugin_chain::{ChainSelectors, MirrorChain};
 pub use plugin_config::{MirrorRule, RuleDestination};
 pub use port_ref::PortRef;
 pub use selector::Selector;
+pub(crate) use seniority::Seniority;
 
 /// What every diagnostic about a mirror that does not happen can promise.
 pub(crate) const NOTHING_MIRRORED: &str =

@@ -131,7 +131,10 @@ fn destinations(config: &Sourced<PluginConfig>, report: &mut Report) -> Vec<Rule
             report.push(
                 Diagnostic::new(code, origin, path, message)
                     .effect("requests to it are not mirrored; primary traffic is not affected")
-                    .help("a destination is a Service, with its namespace and name"),
+                    .help(match nearest(&given.kind, ["Service"]) {
+                        Some(meant) if given.kind != meant => format!("did you mean `{meant}`?"),
+                        _ => "a destination is a Service, with its namespace and name".to_owned(),
+                    }),
             );
             continue;
         }

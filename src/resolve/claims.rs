@@ -7,7 +7,7 @@ use super::endpoints;
 use super::services::{Services, UsedService};
 use super::targets;
 use crate::diag::{Code, Diagnostic, Report};
-use crate::dialect::{MirrorRule, RuleDestination};
+use crate::dialect::{MirrorRule, RuleDestination, Seniority};
 use crate::model::{Backend, Fraction, Mirror};
 use crate::name::Namespaced;
 
@@ -20,6 +20,7 @@ pub(super) struct Claim<'a> {
     pub(super) rule: &'a Namespaced,
     /// What is mirrored, if anything can be.
     pub(super) mirror: Option<Mirror>,
+    seniority: Seniority<'a>,
     is_sound: bool,
 }
 
@@ -43,7 +44,7 @@ pub(super) fn settle<'a>(
             let holder = held.get(&destination.service);
             match holder.filter(|holder| holder.is_sound || rule.spec.is_none()) {
                 Some(holder) if rule.spec.is_some() => {
-                    report.push(conflict(rule, destination, holder.rule));
+                    report.push(conflict(rule, destination, holder));
                 }
                 Some(_) => {}
                 None => {
@@ -51,6 +52,7 @@ pub(super) fn settle<'a>(
                     about_ports(rule, destination, service, report);
                     let claim = Claim {
                         rule: rule.name,
+                        seniority: rule.seniority,
                         mirror,
                         is_sound: rule.spec.is_some(),
                     };
@@ -134,14 +136,16 @@ fn unserved(rule: &MirrorRule<'_>, destination: &RuleDestination) -> Diagnostic 
 fn conflict(
     rule: &MirrorRule<'_>,
     destination: &RuleDestination,
-    holder: &Namespaced,
+    holder: &Claim<'_>,
 ) -> Diagnostic {
     let service = &destination.service;
+    let reason = holder.seniority.reason(&rule.seniority);
+    let holder = holder.rule;
     let message =
         format!("requests to `{service}` are mirrored by the PluginConfig `{holder}` already");
     Diagnostic::new(Code::Conflict, rule.origin, destination.path(), message)
         .effect(format!(
-            "`{holder}` stays in force, the oldest wins; primary traffic is not affected"
+            "`{holder}` stays in force: {reason}; primary traffic is not affected"
         ))
         .help("take the destination out of one of them; for a second mirror, add another Plugin")
 }

@@ -299,7 +299,11 @@ pub(super) fn effect_on_file(last: &[Entry]) -> &'static str {
 }
 
 fn syntax_error(document: &Document, error: yaml::SyntaxError, last: &[Entry]) -> Diagnostic {
-    at(document, error.line, error.column, error.message).effect(effect_on_file(last))
+    let (line, tab) = (error.line, yaml::indenting_tab(&document.text, error.line));
+    let column = tab.unwrap_or(error.column);
+    at(document, line, column, error.message)
+        .effect(effect_on_file(last))
+        .help(tab.map_or("", |_| "use spaces to indent, not tabs"))
 }
 
 fn not_utf8(file: &Path, content: &[u8], valid: usize, last: &[Entry]) -> Diagnostic {

@@ -40,7 +40,7 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "  priority: 115",
         "  priority: 115\n  «priority: 116",
     ),
-    mistake("MP001", MIRROR, "  priority: 115", "\t«priority: 115"),
+    mistake("MP001", MIRROR, "  priority: 115", "«\tpriority: 115"),
     mistake(
         "MP003",
         SERVICES,
@@ -200,6 +200,12 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         MIRROR,
         "    - kind: Service",
         "    - «kind: Deployment",
+    ),
+    mistake(
+        "MP303",
+        MIRROR,
+        "    - kind: Service",
+        "    - «kind: service",
     ),
     mistake(
         "MP304",
