@@ -3,6 +3,7 @@
 //! A field that is not listed here is ignored by serde; the sources report unknown fields of the plugin kinds, whose
 //! types list every field of osm-edge's and fsm's schemas for that reason.
 
+pub mod annotation;
 pub mod core;
 pub mod mesh_config;
 pub mod meta;

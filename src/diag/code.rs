@@ -71,6 +71,11 @@ codes! {
     NoName = "MP007", Error, "an object without a name";
     UnknownVersion = "MP008", Error, "an API version that is not supported";
     Emptied = "MP009", Warning, "a file that has become empty";
+    UnknownKind = "MP010", Warning, "an unknown kind of object";
+    EndpointsNotRead = "MP011", Info, "Endpoints, where EndpointSlices are read";
+    UnknownAnnotation = "MP012", Warning, "an annotation that nothing reads";
+    FolderWithoutNamespace = "MP013", Warning, "a folder named like a namespace that is not known";
+    NothingFound = "MP014", Warning, "a folder without objects";
     // Mesh and plugins.
     NoMeshConfig = "MP101", Warning, "no MeshConfig";
     PluginPolicyOff = "MP102", Warning, "the plugin feature is switched off";
@@ -78,12 +83,14 @@ codes! {
     UnsupportedPlugin = "MP104", Warning, "a plugin that does not mirror";
     BadAnnotation = "MP105", Error, "an annotation with a value that means nothing";
     PluginPriority = "MP106", Warning, "a plugin priority outside the useful range";
+    PluginUnconfigured = "MP107", Warning, "a mirror plugin without a configuration";
     // Plugin chains.
     UnsupportedChain = "MP201", Warning, "a chain in which nothing can be mirrored";
     BadSelector = "MP202", Error, "a selector that cannot match";
     SelectsNothing = "MP203", Warning, "a chain that selects no workload";
     ChainPluginMissing = "MP204", Error, "a chain names a plugin that does not exist";
     NamespaceUnknown = "MP205", Warning, "a namespace whose labels are not known";
+    UnknownSelectorField = "MP206", Error, "an unknown field in a selector";
     // Plugin configurations.
     PluginMissing = "MP301", Error, "a configuration of a plugin that does not exist";
     PluginUnused = "MP302", Warning, "a configuration of a plugin that is in no chain";
@@ -94,6 +101,7 @@ codes! {
     Conflict = "MP307", Error, "two configurations claim the same destination";
     PortNotHttp = "MP308", Info, "a port that is not HTTP";
     DestinationEmpty = "MP309", Warning, "a destination without ready endpoints";
+    DestinationUnserved = "MP310", Error, "a destination without EndpointSlices";
     UnknownConfigKey = "MP311", Error, "an unknown key in spec.config";
     ConfigKeyMissing = "MP312", Error, "a key missing in spec.config";
     BadConfigValue = "MP313", Error, "a value in spec.config that means nothing";

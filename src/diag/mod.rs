@@ -5,6 +5,7 @@
 
 mod code;
 mod document;
+mod nearest;
 mod origin;
 mod outline;
 mod path;
@@ -13,6 +14,7 @@ mod report;
 
 pub use code::{Code, Severity};
 pub use document::Document;
+pub(crate) use nearest::nearest;
 pub use origin::{ObjectRef, Origin, Place};
 pub use path::{FieldPath, Segment};
 pub use render::Coloured;

@@ -65,6 +65,11 @@ impl Report {
         self.0.push(diagnostic);
     }
 
+    /// Adds diagnostics.
+    pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        self.0.extend(diagnostics);
+    }
+
     /// Adds all of another report.
     pub fn merge(&mut self, other: Report) {
         self.0.extend(other.0);

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::nearest;
 use crate::api::mirror_config::MirrorConfig;
-use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report};
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report, nearest};
 
 /// A key of `spec.config`, what it holds, and whether it must be there.
 struct Key(&'static str, &'static str, Presence);

@@ -9,7 +9,6 @@ pub(crate) mod fixture;
 mod fraction;
 mod mesh_config;
 mod mirror_spec;
-mod nearest;
 mod plugin;
 mod plugin_chain;
 mod plugin_config;
@@ -19,12 +18,12 @@ mod seniority;
 
 pub use mesh_config::mesh_config_in_force;
 pub use mirror_spec::MirrorSpec;
-pub(crate) use nearest::nearest;
 pub use plugin::{PluginRole, Plugins};
 pub use plugin_chain::{ChainSelectors, MirrorChain};
 pub use plugin_config::{MirrorRule, RuleDestination};
 pub use port_ref::PortRef;
 pub use selector::Selector;
+pub(crate) use seniority::Seniority;
 
 /// What every diagnostic about a mirror that does not happen can promise.
 pub(crate) const NOTHING_MIRRORED: &str =

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::annotation::PLUGIN as ANNOTATION;
 use crate::api::plugin::Plugin;
 use crate::diag::{Code, Diagnostic, FieldPath, Report};
 use crate::name::Namespaced;
@@ -9,8 +10,6 @@ use crate::source::Sourced;
 
 /// The name that osm-edge's guide gives the plugin, and the value of the annotation.
 const TRAFFIC_MIRROR: &str = "traffic-mirror";
-/// Marks a mirror plugin of another name.
-const ANNOTATION: &str = "mirrorplane.io/plugin";
 /// Upstream's stages between which a plugin of `outbound-http` is run: load balancing and routing.
 const USEFUL_PRIORITIES: (f64, f64) = (110.0, 160.0);
 

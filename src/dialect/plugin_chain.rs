@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::NOTHING_MIRRORED;
 use super::plugin::{PluginRole, Plugins};
 use super::selector::Selector;
-use super::{NOTHING_MIRRORED, nearest};
 use crate::api::plugin::PluginChain;
-use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report};
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report, nearest};
 use crate::source::Sourced;
 
 /// The one position in a sidecar where a mirror does something: on the caller's requests.

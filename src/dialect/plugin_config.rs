@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::NOTHING_MIRRORED;
 use super::mirror_spec;
 use super::mirror_spec::MirrorSpec;
 use super::plugin::{PluginRole, Plugins};
 use super::seniority::Seniority;
-use super::{NOTHING_MIRRORED, nearest};
 use crate::api::plugin::{DestinationRef, PluginConfig};
-use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report};
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report, nearest};
 use crate::name::Namespaced;
 use crate::source::Sourced;
 
@@ -131,7 +131,10 @@ fn destinations(config: &Sourced<PluginConfig>, report: &mut Report) -> Vec<Rule
             report.push(
                 Diagnostic::new(code, origin, path, message)
                     .effect("requests to it are not mirrored; primary traffic is not affected")
-                    .help("a destination is a Service, with its namespace and name"),
+                    .help(match nearest(&given.kind, ["Service"]) {
+                        Some(meant) if given.kind != meant => format!("did you mean `{meant}`?"),
+                        _ => "a destination is a Service, with its namespace and name".to_owned(),
+                    }),
             );
             continue;
         }

@@ -26,6 +26,17 @@ impl<'a> Seniority<'a> {
     }
 }
 
+impl Seniority<'_> {
+    /// Why this one wins over another, which is junior to it.
+    pub(crate) fn reason(&self, junior: &Self) -> &'static str {
+        if (self.undated, self.created) == (junior.undated, junior.created) {
+            "it is the first by name"
+        } else {
+            "it is older"
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Seniority;
@@ -48,5 +59,11 @@ mod tests {
         assert!(Seniority::of(&b, &new) < Seniority::of(&a, &never));
         assert!(Seniority::of(&a, &never) < Seniority::of(&b, &never));
         assert!(Seniority::of(&a, &old) < Seniority::of(&b, &old));
+        let why = |senior: &ObjectMeta, junior: &ObjectMeta| {
+            Seniority::of(&a, senior).reason(&Seniority::of(&b, junior))
+        };
+        assert_eq!(why(&old, &new), "it is older");
+        assert_eq!(why(&new, &never), "it is older");
+        assert_eq!(why(&never, &never), "it is the first by name");
     }
 }

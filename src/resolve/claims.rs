@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::endpoints;
 use super::services::{Services, UsedService};
 use super::targets;
 use crate::diag::{Code, Diagnostic, Report};
-use crate::dialect::{MirrorRule, RuleDestination};
+use crate::dialect::{MirrorRule, RuleDestination, Seniority};
 use crate::model::{Backend, Fraction, Mirror};
 use crate::name::Namespaced;
 
@@ -19,6 +20,7 @@ pub(super) struct Claim<'a> {
     pub(super) rule: &'a Namespaced,
     /// What is mirrored, if anything can be.
     pub(super) mirror: Option<Mirror>,
+    seniority: Seniority<'a>,
     is_sound: bool,
 }
 
@@ -42,7 +44,7 @@ pub(super) fn settle<'a>(
             let holder = held.get(&destination.service);
             match holder.filter(|holder| holder.is_sound || rule.spec.is_none()) {
                 Some(holder) if rule.spec.is_some() => {
-                    report.push(conflict(rule, destination, holder.rule));
+                    report.push(conflict(rule, destination, holder));
                 }
                 Some(_) => {}
                 None => {
@@ -50,6 +52,7 @@ pub(super) fn settle<'a>(
                     about_ports(rule, destination, service, report);
                     let claim = Claim {
                         rule: rule.name,
+                        seniority: rule.seniority,
                         mirror,
                         is_sound: rule.spec.is_some(),
                     };
@@ -71,7 +74,7 @@ fn usable<'s, 'a>(
     let name = &destination.service;
     let not_mirrored = "requests to it are not mirrored; primary traffic is not affected";
     let Some(service) = services.get(name) else {
-        let help = match services.meant_by(name) {
+        let help = match services.meant_by(name, rule) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "add the Service, or take it out of the destinations".to_owned(),
         };
@@ -88,8 +91,12 @@ fn usable<'s, 'a>(
         );
         return None;
     };
-    if service.default_port().is_some() {
+    if service.default_port().is_some() && service.has_slices {
         return Some(service);
+    }
+    if service.default_port().is_some() {
+        report.push(unserved(rule, destination));
+        return None;
     }
     let reasons = service.ports.iter().filter_map(|port| {
         let reason = port.backend.as_ref().err()?;
@@ -113,17 +120,32 @@ fn usable<'s, 'a>(
     None
 }
 
+/// A sidecar that took the requests would refuse them all, where the name alone may lead somewhere.
+fn unserved(rule: &MirrorRule<'_>, destination: &RuleDestination) -> Diagnostic {
+    let name = &destination.service;
+    Diagnostic::new(
+        Code::DestinationUnserved,
+        rule.origin,
+        destination.path(),
+        format!("the destination `{name}` has no EndpointSlice"),
+    )
+    .effect("sidecars leave it alone: requests to it pass through, resolved by DNS, and are not mirrored")
+    .help(endpoints::add_slice(name))
+}
+
 fn conflict(
     rule: &MirrorRule<'_>,
     destination: &RuleDestination,
-    holder: &Namespaced,
+    holder: &Claim<'_>,
 ) -> Diagnostic {
     let service = &destination.service;
+    let reason = holder.seniority.reason(&rule.seniority);
+    let holder = holder.rule;
     let message =
         format!("requests to `{service}` are mirrored by the PluginConfig `{holder}` already");
     Diagnostic::new(Code::Conflict, rule.origin, destination.path(), message)
         .effect(format!(
-            "`{holder}` stays in force, the oldest wins; primary traffic is not affected"
+            "`{holder}` stays in force: {reason}; primary traffic is not affected"
         ))
         .help("take the destination out of one of them; for a second mirror, add another Plugin")
 }
@@ -194,13 +216,13 @@ fn about_ports(
                 Code::PortNotHttp,
                 format!("port {port} of `{name}` is not HTTP: {reason}"),
                 "requests to this port are not mirrored; primary traffic is not affected",
-                "if it is HTTP, say `appProtocol: http` in the Service",
+                "if it is HTTP, say `appProtocol: http` in the Service".to_owned(),
             ),
             Ok(backend) if backend.endpoints.is_empty() => (
                 Code::DestinationEmpty,
                 format!("port {port} of the destination `{name}` has no ready endpoints"),
                 "requests to it fail, mirrored or not",
-                "look at its Pods and its EndpointSlices",
+                port.help_if_empty(name),
             ),
             Ok(_) => continue,
         };

@@ -1,6 +1,6 @@
 //! The ready endpoints behind a Service, from its EndpointSlices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::api::core::{EndpointPort, EndpointSlice};
@@ -60,11 +60,47 @@ impl<'a> Endpoints<'a> {
         endpoints
     }
 
+    /// What is to be done if the Service port of this name has no ready endpoints.
+    pub(super) fn help_if_empty(&self, service: &Namespaced, name: &str) -> String {
+        if self.slices.is_empty() {
+            return add_slice(service);
+        }
+        let mut ports = self.slices.iter().flat_map(|(ports, _)| *ports);
+        if ports.any(|port| port.name.as_deref().unwrap_or_default() == name) {
+            return "its EndpointSlices have that port, but no endpoint that is ready: look at its Pods"
+                .to_owned();
+        }
+        let called = |name: &str| match name {
+            "" => "without a name".to_owned(),
+            name => format!("`{name}`"),
+        };
+        let ports = self.slices.iter().flat_map(|(ports, _)| *ports);
+        let there: BTreeSet<_> = ports
+            .map(|port| called(port.name.as_deref().unwrap_or_default()))
+            .collect();
+        let there = match there.into_iter().collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => "none".to_owned(),
+            there => there,
+        };
+        format!(
+            "name a port of its EndpointSlices as the Service does, {}; they have {there}",
+            called(name)
+        )
+    }
+
     /// Whether Pods serve the Service port of this name on the port `number`.
     pub(super) fn are_on(&self, name: &str, number: u16) -> bool {
         let mut slices = self.slices.iter();
         slices.any(|(ports, _)| numbers(ports, name).any(|port| port == number))
     }
+}
+
+/// What is to be done about a Service without EndpointSlices.
+pub(super) fn add_slice(service: &Namespaced) -> String {
+    let Namespaced { namespace, name } = service;
+    format!(
+        "no EndpointSlice in the namespace `{namespace}` has the label `{SERVICE_NAME}: {name}`; add one"
+    )
 }
 
 fn numbers(ports: &[EndpointPort], name: &str) -> impl Iterator<Item = u16> {

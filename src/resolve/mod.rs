@@ -90,7 +90,9 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
     let mut claims = claims::settle(&rules, &services, &mut report);
     let is_on =
         mesh_config.is_some_and(|config| config.object.spec.feature_flags.enable_plugin_policy);
-    if !is_on {
+    if is_on {
+        report_unconfigured(&rules, &chains, objects, &mut report);
+    } else {
         report_policy_off(mesh_config, &rules, &plugins, &mut report);
         for claim in claims.values_mut().flat_map(BTreeMap::values_mut) {
             claim.mirror = None;
@@ -152,6 +154,36 @@ fn report_unused(
                 )
                 .effect(NOTHING_MIRRORED)
                 .help("add a PluginChain with the plugin, and selectors for the callers"),
+            );
+        }
+    }
+}
+
+/// Says which plugins mirror nothing because no PluginConfig says what. One that names a plugin that does not exist is
+/// probably theirs, and that is said already.
+fn report_unconfigured(
+    rules: &[MirrorRule<'_>],
+    chains: &[MirrorChain<'_>],
+    objects: &Objects,
+    report: &mut Report,
+) {
+    let chained: BTreeSet<_> = chains.iter().flat_map(|chain| &chain.plugins).collect();
+    let configured: BTreeSet<_> = rules.iter().map(|rule| rule.plugin).collect();
+    let existing: BTreeSet<_> = objects.plugins.keys().map(|name| &*name.name).collect();
+    if !configured.is_subset(&existing) {
+        return;
+    }
+    for (name, plugin) in &objects.plugins {
+        let name = name.name.as_str();
+        if chained.contains(&name) && !configured.contains(name) {
+            let path = FieldPath::of("metadata.name");
+            let message = format!("no PluginConfig names the plugin `{name}`");
+            report.push(
+                Diagnostic::new(Code::PluginUnconfigured, &plugin.origin, path, message)
+                    .effect(NOTHING_MIRRORED)
+                    .help(format!(
+                        "add a PluginConfig with `spec.plugin: {name}`, destinations and a target"
+                    )),
             );
         }
     }

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use crate::api::annotation::LISTEN;
 use crate::api::meta::ObjectMeta;
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report};
 use crate::name::Namespaced;
 use crate::source::Objects;
-
-/// Where a sidecar listens, as an annotation.
-const LISTEN: &str = "mirrorplane.io/listen";
 
 /// A Pod, or a workload that stands for its Pods.
 pub(super) struct Node<'a> {

@@ -11,8 +11,8 @@ use super::endpoints;
 use super::endpoints::{Endpoints, SlicesByService};
 use super::protocol;
 use crate::api::core::{IntOrString, Service, ServicePort};
-use crate::diag::Report;
-use crate::dialect::nearest;
+use crate::diag::{Report, nearest};
+use crate::dialect::MirrorRule;
 use crate::model::Backend;
 use crate::name::Namespaced;
 use crate::source::Objects;
@@ -29,6 +29,8 @@ pub(super) struct UsedService<'a> {
     pub(super) cluster_ips: Vec<IpAddr>,
     /// Its ports, in its own order.
     pub(super) ports: Vec<UsedPort<'a>>,
+    /// Whether anybody says where it is served, even if nowhere.
+    pub(super) has_slices: bool,
 }
 
 /// A port of a [`UsedService`].
@@ -66,19 +68,33 @@ impl<'a> Services<'a> {
         self.used.get(name)
     }
 
-    /// What the user may have meant by the name of a Service that does not exist.
-    pub(super) fn meant_by(&self, name: &Namespaced) -> Option<&'a Namespaced> {
+    /// What the user may have meant by the name of a Service that does not exist: none that the rule names as well, for
+    /// nobody mirrors a Service to itself.
+    pub(super) fn meant_by(
+        &self,
+        name: &Namespaced,
+        rule: &MirrorRule<'_>,
+    ) -> Option<&'a Namespaced> {
         let services = &self.objects.services;
+        let is_named = |service: &Namespaced| {
+            let target = rule.spec.iter().map(|spec| &spec.target);
+            let destinations = rule.destinations.iter().map(|to| &to.service);
+            target.chain(destinations).any(|named| named == service)
+        };
         let first = Namespaced::new(&name.namespace, "");
         let here = services.range(first..).map(|(service, _)| service);
-        let here = here.take_while(|service| service.namespace == name.namespace);
+        let here = here
+            .take_while(|service| service.namespace == name.namespace)
+            .filter(|service| !is_named(service));
         let near = nearest(&name.name, here.map(|service| service.name.as_str()));
         match near {
             Some(near) => {
                 let meant = Namespaced::new(&name.namespace, near);
                 services.get_key_value(&meant).map(|(meant, _)| meant)
             }
-            None => services.keys().find(|service| service.name == name.name),
+            None => services
+                .keys()
+                .find(|service| service.name == name.name && !is_named(service)),
         }
     }
 }
@@ -110,6 +126,7 @@ impl<'a> UsedService<'a> {
         let ports = ports.collect();
         Self {
             cluster_ips: cluster_ips(service),
+            has_slices: !slices.is_empty(),
             ports,
         }
     }
@@ -132,6 +149,12 @@ impl<'a> UsedService<'a> {
 }
 
 impl UsedPort<'_> {
+    /// What is to be done if it has no endpoints.
+    pub(super) fn help_if_empty(&self, service: &Namespaced) -> String {
+        let name = self.port.name.as_deref().unwrap_or_default();
+        self.served_by.help_if_empty(service, name)
+    }
+
     /// Whether it is called by this number.
     pub(super) fn has_number(&self, number: NonZeroU16) -> bool {
         self.port.port == number.get()

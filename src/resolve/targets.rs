@@ -26,7 +26,7 @@ pub(super) fn find(
     };
     let target = &spec.target;
     let Some(service) = services.get(target) else {
-        let help = match services.meant_by(target) {
+        let help = match services.meant_by(target, rule) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "add the Service, or name another".to_owned(),
         };
@@ -91,7 +91,7 @@ pub(super) fn find(
                         backend.port
                     ),
                     "copies are lost until it has some; primary traffic is not affected",
-                    "look at its Pods and its EndpointSlices".to_owned(),
+                    port.help_if_empty(target),
                 );
             }
             Some(Arc::clone(backend))

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::nearest::nearest;
 use crate::diag::FieldPath;
 use crate::diag::Segment;
+use crate::diag::nearest;
 
 /// A field that is missing or has the wrong type.
 #[derive(Debug, PartialEq, Eq)]

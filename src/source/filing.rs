@@ -6,22 +6,32 @@ use std::path::Path;
 
 use super::entry::Entry;
 use super::entry::Object;
+use crate::diag::Code;
+use crate::diag::Diagnostic;
+use crate::diag::FieldPath;
 
 /// The namespaces that files and folders can stand for.
 #[derive(Debug)]
 pub(super) struct Filing<'a> {
     root: &'a Path,
     namespaces: BTreeSet<&'a str>,
+    /// The namespaces that objects are in or refer to.
+    mentioned: BTreeSet<&'a str>,
 }
 
 impl<'a> Filing<'a> {
     /// A file or folder below `root` stands for a namespace if one of the entries is a Namespace of its name.
-    pub(super) fn new(root: &'a Path, entries: impl Iterator<Item = &'a Entry>) -> Self {
+    pub(super) fn new(root: &'a Path, entries: impl Iterator<Item = &'a Entry> + Clone) -> Self {
+        let mentioned = entries.clone().flat_map(mentioned_by);
         let namespaces = entries
             .filter(|entry| matches!(entry.object, Object::Namespace(_)))
             .map(|entry| entry.name.name.as_str())
             .collect();
-        Self { root, namespaces }
+        Self {
+            root,
+            mentioned: mentioned.collect(),
+            namespaces,
+        }
     }
 
     /// The entry, in the namespace that its file or else the nearest folder stands for. One that names its namespace,
@@ -46,15 +56,55 @@ impl<'a> Filing<'a> {
         }
     }
 
+    /// Tells if objects of a file went to `default`, where its path seems to say otherwise: it is named like a
+    /// namespace that is in use, but has no Namespace.
+    pub(super) fn doubt(&self, entries: &[Entry]) -> Option<Diagnostic> {
+        let entry = entries.iter().find(|entry| !entry.names_namespace)?;
+        let file = &entry.origin.document.as_ref()?.file;
+        if self.namespace_of(file).is_some() {
+            return None;
+        }
+        let namespace = self.named(file, &self.mentioned)?;
+        let message = format!("there is no Namespace `{namespace}` to file these objects under");
+        let path = FieldPath::of("metadata");
+        Some(
+            Diagnostic::new(Code::FolderWithoutNamespace, &entry.origin, path, message)
+                .effect("its objects went to `default`")
+                .help(format!(
+                    "add a Namespace `{namespace}`, or write `namespace: {namespace}` in the metadata"
+                )),
+        )
+    }
+
     fn namespace_of(&self, file: &Path) -> Option<&'a str> {
+        self.named(file, &self.namespaces)
+    }
+
+    /// The one of `namespaces` that a file or else the nearest folder is named after.
+    fn named(&self, file: &Path, namespaces: &BTreeSet<&'a str>) -> Option<&'a str> {
         let inside = file.strip_prefix(self.root).ok()?;
         let folders = inside.ancestors().skip(1).filter_map(Path::file_name);
         inside
             .file_stem()
             .into_iter()
             .chain(folders)
-            .find_map(|name| self.namespaces.get(name.to_str()?).copied())
+            .find_map(|name| namespaces.get(name.to_str()?).copied())
     }
+}
+
+/// The namespaces, other than `default`, that an entry is in or refers to.
+fn mentioned_by(entry: &Entry) -> impl Iterator<Item = &str> {
+    let own = entry.names_namespace.then_some(&*entry.name.namespace);
+    let config = match &entry.object {
+        Object::PluginConfig(config) => Some(&config.spec),
+        _ => None,
+    };
+    let target = config.and_then(|spec| spec.config.get("namespace")?.as_str());
+    let destinations = config.into_iter().flat_map(|spec| &spec.destination_refs);
+    own.into_iter()
+        .chain(target)
+        .chain(destinations.map(|to| &*to.namespace))
+        .filter(|namespace| !matches!(*namespace, "" | "default"))
 }
 
 #[cfg(test)]
@@ -69,6 +119,7 @@ mod tests {
         let filing = Filing {
             root: Path::new("mesh/curl"),
             namespaces: BTreeSet::from(["curl", "pipy"]),
+            mentioned: BTreeSet::new(),
         };
         for (file, expected) in [
             ("mesh/curl/curl.yaml", Some("curl")),

@@ -85,7 +85,15 @@ pub fn open(path: &Path) -> io::Result<Folder> {
     } else {
         fs::File::open(path)?;
     }
-    Ok(read(path, &Folder::default()))
+    let mut folder = read(path, &Folder::default());
+    if folder.objects.is_empty() && folder.report.is_empty() {
+        folder.report.push(
+            at_start(path, Code::NothingFound, "no object was found")
+                .effect("nothing is mirrored")
+                .help("files are read whose names end in `.yaml`, `.yml` or `.json`"),
+        );
+    }
+    Ok(folder)
 }
 
 /// Reads a folder again. What was read before and has not changed is not parsed again; what cannot be read any more
@@ -191,6 +199,7 @@ fn merge(root: &Path, files: BTreeMap<PathBuf, File>, unreadable: Report) -> Fol
     let mut first: HashMap<(Kind, Namespaced), Cow<'_, Entry>> = HashMap::new();
     for parsed in files.values().map(|file| &file.parsed) {
         diagnostics.extend(parsed.report.iter().cloned());
+        diagnostics.extend(filing.doubt(&parsed.entries));
         for entry in parsed.entries.iter().map(|entry| filing.file(entry)) {
             match first.entry((entry.kind, entry.name.clone())) {
                 Vacant(place) => {

@@ -19,19 +19,24 @@ pub(super) struct BadHeader {
 
 /// `apiVersion` and `kind`.
 pub(super) fn type_of(fields: &Map<String, Value>) -> Result<(&str, &str), BadHeader> {
-    let part = |key| match fields.get(key) {
-        Some(Value::String(text)) if !text.is_empty() => Ok(text.as_str()),
-        _ => Err(BadHeader {
-            code: Code::NotAnObject,
-            wrong: WrongField {
-                path: FieldPath::of(key),
-                message: "not a Kubernetes object: it needs an `apiVersion` and a `kind`"
-                    .to_owned(),
-                help: String::new(),
-            },
-        }),
+    let part = |key| {
+        let text = fields.get(key).and_then(Value::as_str);
+        text.filter(|text| !text.is_empty())
     };
-    Ok((part("apiVersion")?, part("kind")?))
+    let (path, needs) = match (part("apiVersion"), part("kind")) {
+        (Some(api_version), Some(kind)) => return Ok((api_version, kind)),
+        (Some(_), None) => ("kind", "a `kind`"),
+        (None, Some(_)) => ("apiVersion", "an `apiVersion`"),
+        (None, None) => ("apiVersion", "an `apiVersion` and a `kind`"),
+    };
+    Err(BadHeader {
+        code: Code::NotAnObject,
+        wrong: WrongField {
+            path: FieldPath::of(path),
+            message: format!("not a Kubernetes object: it needs {needs}"),
+            help: String::new(),
+        },
+    })
 }
 
 /// The name of an object. As with `kubectl`, a namespaced object without a namespace belongs to `default`; the namespace

@@ -27,11 +27,12 @@ pub(super) enum Recognised {
     Foreign,
 }
 
-struct Row {
+/// What a kind is called, and where it belongs.
+pub(super) struct Row {
     kind: Kind,
-    name: &'static str,
-    group: &'static str,
-    versions: &'static [&'static str],
+    pub(super) name: &'static str,
+    pub(super) group: &'static str,
+    pub(super) versions: &'static [&'static str],
 }
 
 const fn row(
@@ -50,7 +51,8 @@ const fn row(
 
 const PLUGIN: &str = "plugin.flomesh.io";
 
-const ROWS: &[Row] = &[
+/// All kinds that are read.
+pub(super) const ROWS: &[Row] = &[
     row(Kind::Namespace, "Namespace", "", &["v1"]),
     row(Kind::Service, "Service", "", &["v1"]),
     row(Kind::Pod, "Pod", "", &["v1"]),

@@ -13,6 +13,8 @@ use super::entry::Object;
 use super::header;
 use super::kind::Kind;
 use super::kind::Recognised;
+use super::unknown_kind;
+use super::unread;
 use super::yaml;
 use crate::diag::Code;
 use crate::diag::Diagnostic;
@@ -22,6 +24,7 @@ use crate::diag::ObjectRef;
 use crate::diag::Origin;
 use crate::diag::Report;
 use crate::diag::Segment;
+use crate::diag::Severity;
 use crate::name::Namespaced;
 
 /// What a file yields.
@@ -120,7 +123,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reads the items of a list, if it is one; other foreign objects are nobody's business.
+    /// Reads the items of a list, if it is one. Other foreign objects are nobody's business, unless they look like ours.
     fn list(
         &mut self,
         origin: Origin,
@@ -136,7 +139,11 @@ impl<'a> Reading<'a> {
                     kind: item.to_owned(),
                 })
             }
-            _ => return,
+            _ => {
+                let doubt = unknown_kind::doubt(api_version, kind, &origin);
+                self.parsed.report.extend(doubt);
+                return;
+            }
         };
         match fields.remove("items") {
             None | Some(Value::Null) => {}
@@ -170,19 +177,17 @@ impl<'a> Reading<'a> {
             Ok((mut object, unknown)) => {
                 let metadata = object.metadata_mut();
                 metadata.namespace = Some(name.namespace.clone()).filter(|text| !text.is_empty());
-                for field in unknown {
-                    let of_spec =
-                        field.path.segments().first() == Some(&Segment::Key("spec".to_owned()));
-                    if kind.is_fully_known() && of_spec {
-                        let message = format!("nothing reads the field `{}`", field.path);
-                        self.parsed.report.push(
-                            Diagnostic::new(Code::UnknownField, &origin, field.path, message)
-                                .effect("it is ignored")
-                                .help(field.nearest.map_or_else(String::new, |nearest| {
-                                    format!("did you mean `{nearest}`?")
-                                })),
-                        );
+                let (errors, warnings): (Vec<_>, Vec<_>) = unread::fields(kind, &origin, unknown)
+                    .into_iter()
+                    .partition(|unread| unread.severity() == Severity::Error);
+                self.parsed.report.extend(warnings);
+                let annotations = unread::annotations(kind, &origin, &value);
+                self.parsed.report.extend(annotations);
+                if !errors.is_empty() {
+                    for error in errors {
+                        self.rejected(error, kind, &name);
                     }
+                    return;
                 }
                 self.parsed.entries.push(Entry {
                     kind,
@@ -294,7 +299,11 @@ pub(super) fn effect_on_file(last: &[Entry]) -> &'static str {
 }
 
 fn syntax_error(document: &Document, error: yaml::SyntaxError, last: &[Entry]) -> Diagnostic {
-    at(document, error.line, error.column, error.message).effect(effect_on_file(last))
+    let (line, tab) = (error.line, yaml::indenting_tab(&document.text, error.line));
+    let column = tab.unwrap_or(error.column);
+    at(document, line, column, error.message)
+        .effect(effect_on_file(last))
+        .help(tab.map_or("", |_| "use spaces to indent, not tabs"))
 }
 
 fn not_utf8(file: &Path, content: &[u8], valid: usize, last: &[Entry]) -> Diagnostic {

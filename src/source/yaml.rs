@@ -59,6 +59,18 @@ pub(super) fn parse(text: &str) -> Result<Value, SyntaxError> {
     })
 }
 
+/// The column of a tab in the indentation of a line, both from 1: YAML takes none there, and the parser's message does
+/// not say so. In JSON a tab is as good as a space.
+pub(super) fn indenting_tab(text: &str, line: usize) -> Option<usize> {
+    if text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let line = text.lines().nth(line.checked_sub(1)?)?;
+    let mut indentation = line.chars().take_while(|letter| letter.is_whitespace());
+    let before = indentation.position(|letter| letter == '\t')?;
+    Some(before + 1)
+}
+
 /// Removes the keys whose value is null, for Kubernetes takes them as absent; except below `keep`, whose content is
 /// not a Kubernetes API.
 pub(super) fn without_nulls(value: &mut Value, keep: &[&str]) {
@@ -86,8 +98,22 @@ pub(super) fn without_nulls(value: &mut Value, keep: &[&str]) {
 mod tests {
     use serde_json::json;
 
+    use super::indenting_tab;
     use super::parse;
     use super::without_nulls;
+
+    #[test]
+    fn a_tab_that_indents_is_found() {
+        for (text, line, expected) in [
+            ("a:\n \tb: 1\n", 2, Some(2)),
+            ("a:\n  b: \t1\n", 2, None),
+            ("{\n\t\"a\": }\n", 2, None),
+            ("a:\n", 9, None),
+            ("a:\n", 0, None),
+        ] {
+            assert_eq!(indenting_tab(text, line), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn scalars_are_those_of_kubectl() {

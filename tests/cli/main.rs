@@ -4,4 +4,5 @@
 
 mod check;
 mod command;
+mod mistakes;
 mod offline;

@@ -102,6 +102,125 @@ fn a_mirror_in_no_chain_is_unused() {
 }
 
 #[test]
+fn a_mirror_without_a_configuration_mirrors_nothing() {
+    let said = said(|world| world.objects.plugin_configs.clear());
+    assert_eq!(
+        said,
+        ["Plugin traffic-mirror metadata.name: PluginUnconfigured"]
+    );
+}
+
+/// The help of the one diagnostic with this code.
+fn help(code: Code, change: impl FnOnce(&mut World)) -> String {
+    let mut world = World::mirrored();
+    change(&mut world);
+    let resolved = world.resolve();
+    let mut found = resolved.report.iter().filter(|d| d.code == code);
+    let help = found.next().unwrap().help.clone();
+    assert_eq!(found.next(), None);
+    help
+}
+
+#[test]
+fn what_is_proposed_is_not_what_the_rule_names_already() {
+    let typo = |from: &'static str, to: &'static str| {
+        move |world: &mut World| {
+            let spec = self::to(to, 8080, 1.0);
+            world.add_config("traffic-mirror-config", "traffic-mirror", &[from], spec);
+        }
+    };
+    let target = help(Code::TargetMissing, typo("pipy-ok-v1", "pipy-ok-v3"));
+    assert_eq!(target, "did you mean `pipy/pipy-ok-v2`?");
+    let from = help(Code::DestinationMissing, typo("pipy-ok-v0", "pipy-ok-v2"));
+    assert_eq!(from, "did you mean `pipy/pipy-ok-v1`?");
+    let from = help(Code::DestinationMissing, typo("pipy-ok-v3", "pipy-ok-v1"));
+    assert_eq!(from, "did you mean `pipy/pipy-ok-v2`?");
+}
+
+#[test]
+fn without_endpoints_it_is_said_what_is_not_there() {
+    let slice = |ports: Value, ready: bool| {
+        move |world: &mut World| {
+            world.add(json!({
+                "kind": "EndpointSlice",
+                "metadata": {
+                    "name": "x-1", "namespace": "pipy",
+                    "labels": {"kubernetes.io/service-name": "x"},
+                },
+                "addressType": "IPv4",
+                "endpoints": [{"addresses": ["10.9.0.1"], "conditions": {"ready": ready}}],
+                "ports": ports,
+            }));
+        }
+    };
+    let x = |world: &mut World| {
+        let ports = json!([{"name": "http", "port": 80, "appProtocol": "http"}]);
+        world.add_service("x", ports);
+        world
+            .objects
+            .endpoint_slices
+            .retain(|name, _| name.name != "x-1");
+    };
+    let rule = |world: &mut World, from: &str, to: &str| {
+        let spec = self::to(to, if to == "x" { 80 } else { 8080 }, 1.0);
+        world.add_config("traffic-mirror-config", "traffic-mirror", &[from], spec);
+    };
+    let missing = "no EndpointSlice in the namespace `pipy` has the label `kubernetes.io/service-name: x`; add one";
+    let unready =
+        "its EndpointSlices have that port, but no endpoint that is ready: look at its Pods";
+    let unnamed =
+        "name a port of its EndpointSlices as the Service does, `http`; they have `a`, `b`";
+    let (there, others) = (
+        json!([{"name": "http", "port": 1}]),
+        json!([{"name": "b", "port": 1}, {"name": "a", "port": 2}]),
+    );
+    let as_target = |world: &mut World| rule(world, "pipy-ok-v1", "x");
+    let as_destination = |world: &mut World| rule(world, "x", "pipy-ok-v2");
+    for (ports, expected) in [
+        (None, missing),
+        (Some(&there), unready),
+        (Some(&others), unnamed),
+    ] {
+        let with = |world: &mut World| {
+            x(world);
+            if let Some(ports) = ports {
+                slice(ports.clone(), false)(world);
+            }
+        };
+        let target = help(Code::TargetEmpty, |world| {
+            with(world);
+            as_target(world);
+        });
+        assert_eq!(target, expected);
+        let code = match ports {
+            None => Code::DestinationUnserved,
+            Some(_) => Code::DestinationEmpty,
+        };
+        let destination = help(code, |world| {
+            with(world);
+            as_destination(world);
+        });
+        assert_eq!(destination, expected);
+    }
+}
+
+#[test]
+fn a_destination_that_nobody_serves_is_left_alone_and_one_without_ready_endpoints_is_not() {
+    let mut world = World::mirrored();
+    let slices = std::mem::take(&mut world.objects.endpoint_slices);
+    let (served, said) = world.outcome();
+    assert_eq!(served, [""; 0]);
+    assert!(said.contains(&"DestinationUnserved".to_owned()), "{said:?}");
+    world.objects.endpoint_slices = slices;
+    for slice in world.objects.endpoint_slices.values_mut() {
+        slice.object.endpoints.clear();
+    }
+    let (served, said) = world.outcome();
+    assert_eq!(served, [crate::world::MIRRORED]);
+    assert!(said.contains(&"DestinationEmpty".to_owned()), "{said:?}");
+}
+
+#[test]
 fn ports_that_are_not_http_are_skipped() {
     let subject = "PluginConfig curl/traffic-mirror-config spec.destinationRefs[0]";
     let ports =

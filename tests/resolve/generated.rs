@@ -30,7 +30,7 @@ const CONFIGURED: [&str; 6] = [
 pub(crate) fn objects() -> impl Strategy<Value = Vec<Value>> {
     let many = (
         services(),
-        vec(slice(), 0..5),
+        vec(slice(), 2..8),
         vec(caller(), 1..5),
         plugins(),
         vec(chain(), 1..4),

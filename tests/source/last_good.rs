@@ -160,3 +160,34 @@ fn a_file_that_is_emptied_keeps_its_objects_until_it_is_filled_or_deleted() {
     assert_eq!(mesh.services(), [""; 0]);
     assert_eq!(mesh.report(), [""; 0]);
 }
+
+#[test]
+fn a_chain_with_an_unknown_field_in_its_selectors_does_not_select_more() {
+    let chain = |selectors: &str| {
+        format!(
+            "apiVersion: plugin.flomesh.io/v1alpha1
+kind: PluginChain
+metadata: {{name: c, namespace: ns}}
+spec:
+  chains: []
+  selectors: {selectors}
+"
+        )
+    };
+    let wrong = chain("{podSelector: {matchLabel: {app: x}}, podselector: {}}");
+    let mut mesh = Mesh::of(&wrong);
+    assert!(mesh.folder.objects.plugin_chains.is_empty());
+    let paths = [
+        "MP206 mesh.yaml:6:29 spec.selectors.podSelector.matchLabel",
+        "MP206 mesh.yaml:6:52 spec.selectors.podselector",
+    ];
+    assert_eq!(mesh.places(), paths);
+
+    mesh.write("mesh.yaml", chain("{podSelector: {matchLabels: {app: x}}}"));
+    let chains = mesh.read().objects.plugin_chains.clone();
+    assert_eq!((chains.len(), mesh.report().len()), (1, 0));
+    mesh.write("mesh.yaml", wrong);
+    assert_eq!(mesh.read().objects.plugin_chains, chains);
+    assert_eq!(mesh.places(), paths);
+    assert!(mesh.report()[0].contains("the last valid version stays in force"));
+}

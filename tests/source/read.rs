@@ -61,6 +61,51 @@ fn empty_documents_and_foreign_kinds_are_nobodys_business() {
 }
 
 #[test]
+fn a_folder_named_like_a_namespace_that_is_not_known_is_told_once_per_file() {
+    let config = "apiVersion: plugin.flomesh.io/v1alpha1
+kind: PluginConfig
+metadata: {name: c, namespace: curl}
+spec:
+  plugin: p
+  destinationRefs: [{kind: Service, name: a, namespace: pipy}]
+  config: {}
+";
+    let two = [service("a", "1"), service("b", "1")].join("---\n");
+    let mut mesh = Mesh::new(&[
+        ("config.yaml", config),
+        ("pipy/services.yaml", &two),
+        ("curl.yaml", &service("c", "1")),
+        ("other/services.yaml", &service("d", "1")),
+        ("services.yaml", &service("e", "1")),
+    ]);
+    mesh.read();
+    assert_eq!(
+        mesh.places(),
+        [
+            "MP013 curl.yaml:3:1 metadata",
+            "MP013 pipy/services.yaml:3:1 metadata"
+        ]
+    );
+    assert!(mesh.services().contains(&"default/a".to_owned()));
+    mesh.write(
+        "namespaces.yaml",
+        "{apiVersion: v1, kind: Namespace, metadata: {name: pipy}}\n---\n\
+         {apiVersion: v1, kind: Namespace, metadata: {name: curl}}\n",
+    );
+    mesh.read();
+    assert_eq!(mesh.report(), [""; 0]);
+    assert!(mesh.services().contains(&"pipy/a".to_owned()));
+}
+
+#[test]
+fn a_folder_without_objects_is_told() {
+    let mesh = Mesh::new(&[("a.txt", "apiVersion: v1")]);
+    let folder = open(mesh.path()).unwrap();
+    let codes: Vec<_> = folder.report.iter().map(|d| d.code.as_str()).collect();
+    assert_eq!(codes, ["MP014"]);
+}
+
+#[test]
 fn the_items_of_lists_are_read() {
     let mesh = Mesh::of(
         "apiVersion: v1
