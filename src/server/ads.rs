@@ -17,9 +17,9 @@ use tonic::Streaming;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tracing::Instrument;
-use tracing::Span;
 
 use super::delta::Delta;
+use super::journal::Journal;
 use super::node::Node;
 use super::sotw::Sotw;
 use super::stats::Stats;
@@ -38,9 +38,6 @@ const QUEUE: usize = 1;
 
 /// For how long a stopping server waits for its streams to end, and a stream for its last word to be read.
 const DRAIN: Duration = Duration::from_secs(2);
-
-/// How much of a rejection is logged; Envoy repeats the whole resource in it.
-const REASON: usize = 300;
 
 /// The server failed as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -138,8 +135,9 @@ impl Ads {
         let peer = request.remote_addr();
         let span = tracing::info_span!(
             "stream",
-            variant = S::NAME,
+            variant = S::VARIANT.as_str(),
             node = tracing::field::Empty,
+            group = tracing::field::Empty,
             peer = peer.as_ref().map(SocketAddr::to_string),
         );
         let (outbound, responses) = mpsc::channel(QUEUE);
@@ -147,8 +145,8 @@ impl Ads {
             inbound: request.into_inner(),
             outbound,
             world: self.world.clone(),
-            stats: Arc::clone(&self.stats),
             client: Client {
+                journal: Journal::open(&self.stats, S::VARIANT, peer),
                 node: None,
                 stream: S::default(),
                 warned: false,
@@ -165,12 +163,12 @@ struct Connection<S: Stream> {
     inbound: Streaming<S::Request>,
     outbound: mpsc::Sender<Result<S::Response, Status>>,
     world: watch::Receiver<Option<Arc<World>>>,
-    stats: Arc<Stats>,
     client: Client<S>,
 }
 
 /// Who is at the other end, and what is known of it.
 struct Client<S> {
+    journal: Journal,
     node: Option<Node>,
     stream: S,
     /// It was said that the node is not known.
@@ -179,7 +177,6 @@ struct Client<S> {
 
 impl<S: Stream> Connection<S> {
     async fn run(mut self, stopping: watch::Receiver<bool>) {
-        let _open = self.stats.open_stream();
         let end = tokio::select! {
             end = self.exchange() => end,
             () = stopped(stopping) => Err(Status::unavailable("the control plane stops")),
@@ -202,7 +199,6 @@ impl<S: Stream> Connection<S> {
             inbound,
             outbound,
             world,
-            stats,
             client,
         } = self;
         let mut watching = true;
@@ -215,7 +211,7 @@ impl<S: Stream> Connection<S> {
                     if client.node.is_none() {
                         client.identify(&request)?;
                     }
-                    client.on_request(request, stats)?;
+                    client.on_request(request)?;
                     client.on_world(world);
                     idle = false;
                 }
@@ -225,9 +221,10 @@ impl<S: Stream> Connection<S> {
                 }
                 permit = outbound.reserve(), if !idle => {
                     let Ok(permit) = permit else { return Ok(()) };
-                    match client.stream.next_response(Instant::now()) {
+                    let now = Instant::now();
+                    match client.stream.next_response(now) {
                         Some(response) => {
-                            count_push::<S>(&response, stats);
+                            client.journal.pushed::<S>(&response, now);
                             permit.send(Ok(response));
                         }
                         None => idle = true,
@@ -236,6 +233,8 @@ impl<S: Stream> Connection<S> {
                 () = sleep_until(deadline) => idle = false,
                 () = outbound.closed() => return Ok(()),
             }
+            let standing = ResourceType::ALL.map(|ty| client.stream.progress(ty));
+            client.journal.stands(standing);
         }
     }
 }
@@ -255,8 +254,7 @@ impl<S: Stream> Client<S> {
         let node = S::node(request)
             .ok_or_else(|| Status::invalid_argument("the first request has no node"))?;
         let node = Node::new(node);
-        Span::current().record("node", &*node.id);
-        tracing::info!("stream opened");
+        self.journal.identified(&node);
         if let Some((major, minor)) = node.too_old() {
             tracing::warn!(
                 code = "MP502",
@@ -269,25 +267,16 @@ impl<S: Stream> Client<S> {
         Ok(())
     }
 
-    fn on_request(&mut self, request: S::Request, stats: &Stats) -> Result<(), Status> {
+    fn on_request(&mut self, request: S::Request) -> Result<(), Status> {
         if S::request_type(&request).is_empty() {
             return Err(Status::invalid_argument("the request has no type_url"));
         }
+        let nonce = S::request_nonce(&request).parse().unwrap_or_default();
         match self.stream.on_request(request) {
             Outcome::Subscribed => {}
-            Outcome::Accepted(ty) => stats.count_ack(ty),
-            Outcome::Rejected { ty, nonce, message } => {
-                stats.count_nack(ty);
-                tracing::warn!(
-                    code = "MP503",
-                    node = self.node.as_ref().map(|node| &*node.id),
-                    "type" = ?ty,
-                    nonce,
-                    error = message.chars().take(REASON).collect::<String>(),
-                    "the configuration was rejected",
-                );
-            }
-            Outcome::Stale(ty) => tracing::trace!("type" = ?ty, "stale nonce"),
+            Outcome::Accepted(ty) => self.journal.accepted(ty, nonce, Instant::now()),
+            Outcome::Rejected { ty, message } => self.journal.rejected(ty, nonce, &message),
+            Outcome::Stale(ty) => self.journal.stale(ty),
             Outcome::UnknownType => tracing::debug!("a type that is not served"),
         }
         Ok(())
@@ -299,6 +288,7 @@ impl<S: Stream> Client<S> {
         let Some(world) = world.borrow_and_update().clone() else {
             return false;
         };
+        self.journal.belongs_to(node.group(&world));
         if !self.warned && !node.is_known(&world) {
             self.warned = true;
             tracing::warn!(
@@ -310,12 +300,4 @@ impl<S: Stream> Client<S> {
         self.stream
             .set_snapshot(node.snapshot(&world), Instant::now())
     }
-}
-
-fn count_push<S: Stream>(response: &S::Response, stats: &Stats) {
-    let type_url = S::response_type(response);
-    if let Some(ty) = ResourceType::from_type_url(type_url) {
-        stats.count_push(ty);
-    }
-    tracing::debug!(type_url, resources = S::response_size(response), "pushed");
 }

@@ -17,7 +17,9 @@
 //! | `order` | make before break: what is removed stays until nothing names it any more |
 //! | `warming` | the endpoints that a cluster waits for |
 //! | `node` | who the client is |
+//! | `journal` | what a stream says of itself, to the next two and to the log |
 //! | `stats` | what is counted |
+//! | `roster` | who is connected, and what each client has |
 //!
 //! "xDS protocol" in comments is Envoy's document "xDS REST and gRPC protocol". A session *pulls*: it is told of
 //! requests and snapshots, and asked for the next response only when the client can take one. So a slow client delays
@@ -25,8 +27,10 @@
 
 mod ads;
 mod delta;
+mod journal;
 mod node;
 mod order;
+mod roster;
 mod session;
 mod sotw;
 mod stats;
@@ -39,4 +43,6 @@ mod warming;
 mod interleavings;
 
 pub use ads::{Error, serve};
+pub use roster::{Delivery, Event, Rejection, Sidecar};
 pub use stats::Stats;
+pub use stream::{Progress, Variant};
