@@ -1,4 +1,5 @@
-//! The wiring of `serve`: source → pipeline → server, each a task, joined by watches. No logic of its own.
+//! The wiring of `serve`: source → pipeline → server, each a task, joined by watches, and the pages about them. No logic of
+//! its own.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -8,9 +9,13 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::field::display;
 use tracing::{error, info, warn};
 
+use crate::admin;
+use crate::admin::Loads;
+use crate::admin::Pages;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
 use crate::pipeline::Pipeline;
@@ -32,6 +37,8 @@ pub struct Config {
     pub settings: Settings,
     /// Counts what is served.
     pub stats: Arc<Stats>,
+    /// Where operators ask, if they may.
+    pub admin: Option<TcpListener>,
 }
 
 /// A vital part of the control plane ended.
@@ -55,13 +62,35 @@ pub async fn run(
         listener,
         settings,
         stats,
+        admin,
     } = config;
     let (folders, folder) = watch::channel(None);
     let (worlds, world) = watch::channel(None);
+    let (stop, stopping) = watch::channel(false);
+    let loads = Arc::new(Loads::default());
+    let pages = Pages::new(
+        Arc::clone(&stats),
+        Arc::clone(&loads),
+        world.clone(),
+        stopping,
+    );
+    let shutdown = async move {
+        shutdown.await;
+        stop.send_replace(true);
+    };
     tokio::select! {
         result = source::run(directory, folders) => result.map_err(Error::Source),
-        () = translate(folder, worlds, Pipeline::new(settings)) => Ok(()),
+        () = translate(folder, worlds, Pipeline::new(settings), &loads) => Ok(()),
+        () = answer(admin, pages) => Ok(()),
         result = server::serve(listener, world, stats, shutdown) => result.map_err(Error::Server),
+    }
+}
+
+/// Answers operators, for ever; if there is no address to do so, waits for ever.
+async fn answer(admin: Option<TcpListener>, pages: Pages) {
+    match admin {
+        Some(listener) => admin::serve(listener, pages).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -70,13 +99,16 @@ async fn translate(
     mut folders: watch::Receiver<Option<Arc<Folder>>>,
     worlds: watch::Sender<Option<Arc<World>>>,
     mut pipeline: Pipeline,
+    loads: &Loads,
 ) {
     let mut said = HashSet::new();
     while folders.changed().await.is_ok() {
         let Some(folder) = folders.borrow_and_update().clone() else {
             continue;
         };
+        let start = Instant::now();
         let step = pipeline.step(&folder.objects);
+        let took = start.elapsed();
         let now: Vec<&Diagnostic> = folder.report.iter().chain(&step.report).collect();
         for diagnostic in &now {
             if !said.contains(&diagnostic.to_string()) {
@@ -87,9 +119,11 @@ async fn translate(
         for dangling in &step.dangling {
             error!(%dangling, "kept the last good configuration of a group");
         }
+        loads.loaded(&step.world, now.iter().copied(), took);
         info!(
             groups = step.world.groups.len(),
             nodes = step.world.nodes.len(),
+            ?took,
             "configuration loaded"
         );
         worlds.send_replace(Some(step.world));

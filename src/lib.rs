@@ -20,6 +20,7 @@
 //! | [`translate`] | a group of the model | Envoy messages |
 //! | [`snapshot`] | Envoy messages | encoded, versioned resources, shared by all streams |
 //! | [`server`] | snapshots | ADS, state of the world and incremental |
+//! | [`admin`] | what the server and the pipeline counted | metrics, health, and which sidecar has what, over HTTP |
 //! | [`sidecar`] | | what a sidecar starts with |
 //! | [`shim`] | a bootstrap | a minimal data plane, an ADS client that sees only the wire |
 //!
@@ -30,6 +31,7 @@
 //! * The last good state stays until a better one is there.
 //! * The shadow never hurts the primary.
 
+pub mod admin;
 pub mod api;
 pub mod app;
 pub mod cli;

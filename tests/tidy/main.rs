@@ -27,6 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("translate", &["model", "name", "proto"]),
     ("snapshot", &["model", "name", "proto", "translate"]),
     ("server", &["model", "name", "proto", "snapshot"]),
+    ("admin", &["diag", "model", "server", "snapshot"]),
     ("sidecar", &[]),
     ("shim", &["proto"]),
     (
@@ -36,12 +37,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "diag", "name", "pipeline", "server", "snapshot", "source", "resolve",
+            "admin", "diag", "name", "pipeline", "server", "snapshot", "source", "resolve",
         ],
     ),
     (
         "cli",
         &[
+            "admin",
             "app",
             "diag",
             "model",

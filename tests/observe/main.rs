@@ -1,0 +1,9 @@
+//! What an operator sees of a running control plane: over HTTP, and with `mirrorplane status`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod client;
+mod health;
+mod metrics;
+mod nodes;
+mod plane;
