@@ -7,3 +7,5 @@ mod health;
 mod metrics;
 mod nodes;
 mod plane;
+mod serve;
+mod status;
