@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::field::display;
-use tracing::{error, info, warn};
+use tracing::{error, info, info_span, warn};
 
 use crate::admin;
 use crate::admin::Loads;
@@ -106,6 +106,7 @@ async fn translate(
         let Some(folder) = folders.borrow_and_update().clone() else {
             continue;
         };
+        let _step = info_span!("step", generation = loads.generation() + 1).entered();
         let start = Instant::now();
         let step = pipeline.step(&folder.objects);
         let took = start.elapsed();

@@ -4,6 +4,7 @@
 
 mod client;
 mod health;
+mod log;
 mod metrics;
 mod nodes;
 mod plane;
