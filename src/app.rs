@@ -1,4 +1,4 @@
-//! The wiring of `serve`: source → pipeline → server, joined by watches. No logic of its own.
+//! The wiring of `serve`: source → pipeline → server, joined by watches, and the pages about them. No logic of its own.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -6,11 +6,16 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 use tracing::field::display;
-use tracing::{error, info, warn};
+use tracing::{error, info, info_span, warn};
 
+use crate::admin;
+use crate::admin::Loads;
+use crate::admin::Pages;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
 use crate::pipeline::Pipeline;
@@ -33,6 +38,8 @@ pub struct Config {
     pub settings: Settings,
     /// Counts what is served.
     pub stats: Arc<Stats>,
+    /// Where operators ask, if they may.
+    pub admin: Option<TcpListener>,
 }
 
 /// A vital part of the control plane ended.
@@ -56,13 +63,35 @@ pub async fn run(
         entrance,
         settings,
         stats,
+        admin,
     } = config;
     let (folders, folder) = watch::channel(None);
     let (worlds, world) = watch::channel(None);
+    let (stop, stopping) = watch::channel(false);
+    let loads = Arc::new(Loads::default());
+    let pages = Pages::new(
+        Arc::clone(&stats),
+        Arc::clone(&loads),
+        world.clone(),
+        stopping,
+    );
+    let shutdown = async move {
+        shutdown.await;
+        stop.send_replace(true);
+    };
     tokio::select! {
         result = source::run(directory, folders) => result.map_err(Error::Source),
-        () = translate(folder, worlds, Pipeline::new(settings)) => Ok(()),
+        () = translate(folder, worlds, Pipeline::new(settings), &loads) => Ok(()),
+        () = answer(admin, pages) => Ok(()),
         result = server::serve(entrance, world, stats, shutdown) => result.map_err(Error::Server),
+    }
+}
+
+/// Answers operators, for ever; if there is no address to do so, waits for ever.
+async fn answer(admin: Option<TcpListener>, pages: Pages) {
+    match admin {
+        Some(listener) => admin::serve(listener, pages).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -71,23 +100,28 @@ async fn translate(
     mut folders: watch::Receiver<Option<Arc<Folder>>>,
     worlds: watch::Sender<Option<Arc<World>>>,
     mut pipeline: Pipeline,
+    loads: &Loads,
 ) {
     let mut said: HashMap<String, Diagnostic> = HashMap::new();
     while folders.changed().await.is_ok() {
         let Some(folder) = folders.borrow_and_update().clone() else {
             continue;
         };
+        let generation = loads.generation() + 1;
         // Many objects take their time, and the server has to go on meanwhile.
         let objects = Arc::clone(&folder);
         let stepped = spawn_blocking(move || {
+            let _step = info_span!("step", generation).entered();
+            let start = Instant::now();
             let step = pipeline.step(&objects.objects);
-            (pipeline, step)
+            (pipeline, step, start.elapsed())
         });
         // It fails only while the runtime shuts down.
-        let Ok((next, step)) = stepped.await else {
+        let Ok((next, step, took)) = stepped.await else {
             return;
         };
         pipeline = next;
+        let _step = info_span!("step", generation).entered();
         let now = folder.report.iter().chain(&step.report);
         let now: HashMap<_, _> = now.map(|one| (one.to_string(), one.clone())).collect();
         let report = || folder.report.iter().chain(&step.report);
@@ -105,11 +139,13 @@ async fn translate(
                 error!(%group, %dangling, "the group keeps its last good configuration");
             }
         }
+        loads.loaded(&step.world, report(), took);
         let count = |severity| report().filter(|one| one.severity() == severity).count();
         info!(
             objects = folder.objects.len(),
             errors = count(Severity::Error),
             warnings = count(Severity::Warning),
+            ?took,
             "configuration loaded"
         );
         worlds.send_replace(Some(step.world));

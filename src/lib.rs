@@ -23,6 +23,7 @@
 //! | [`access`] | what a client shows | the nodes that it may speak for |
 //! | [`reload`] | paths | what the files hold, again at each change |
 //! | [`server`] | snapshots | ADS, state of the world and incremental |
+//! | [`admin`] | what the server and the pipeline counted | metrics, health, and which sidecar has what, over HTTP |
 //! | [`sidecar`] | | what a sidecar starts with |
 //! | [`shim`] | a bootstrap | a minimal data plane, an ADS client that sees only the wire |
 //! | [`pipeline`] | `Objects`, again and again | the pure stages as one step |
@@ -39,6 +40,7 @@
 //! * The shadow never hurts the primary.
 
 pub mod access;
+pub mod admin;
 pub mod api;
 pub mod app;
 pub mod cli;

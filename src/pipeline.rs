@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use tracing::debug_span;
+
 use crate::diag::Report;
 use crate::model::GroupId;
 use crate::model::Model;
@@ -46,10 +48,11 @@ impl Pipeline {
 
     /// Takes the next state of the world. Total: whatever is wrong with the objects is in the report.
     pub fn step(&mut self, objects: &Objects) -> Step {
-        let resolved = resolve(objects, &self.settings, &self.kept);
+        let resolved =
+            debug_span!("resolve").in_scope(|| resolve(objects, &self.settings, &self.kept));
         self.kept = resolved.kept;
         let previous = self.last.as_ref().map(|(model, world)| (model, &**world));
-        let (world, faults) = build(&resolved.model, previous);
+        let (world, faults) = debug_span!("build").in_scope(|| build(&resolved.model, previous));
         let world = Arc::new(world);
         self.last = Some((resolved.model, Arc::clone(&world)));
         Step {

@@ -1,7 +1,7 @@
 //! The command line: one file per subcommand.
 //!
-//! Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 done and the answer is no (`check` found errors, the demo's
-//! shares were wrong), 2 not done.
+//! Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 done and the answer is no (`check` found errors, a sidecar is
+//! not in sync, the demo's shares were wrong), 2 not done.
 
 mod bootstrap;
 mod check;
@@ -11,6 +11,7 @@ mod output;
 mod serve;
 mod serve_security;
 mod shim;
+mod status;
 mod translate;
 
 use std::io;
@@ -32,6 +33,7 @@ use crate::sidecar::Delivery;
   mirrorplane demo                          the whole thing in one process, nothing else needed
   mirrorplane check ./mesh                  what is wrong with a folder of objects
   mirrorplane serve --config-dir ./mesh     the control plane
+  mirrorplane status                        which sidecars have the newest configuration
   mirrorplane bootstrap --node curl/curl    what a sidecar starts with")]
 struct Cli {
     #[command(subcommand)]
@@ -55,6 +57,7 @@ enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Status(status::Args),
     Check(check::Args),
     Translate(translate::Args),
     Bootstrap(bootstrap::Args),
@@ -99,6 +102,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     match cli.command {
         Command::Serve(args) => serve::run(args),
+        Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Translate(args) => translate::run(&args),
         Command::Bootstrap(args) => bootstrap::run(&args),

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -21,7 +22,9 @@ use crate::server::Stats;
   mirrorplane serve --config-dir ./mesh
   mirrorplane serve --config-dir ./mesh --listen 127.0.0.1:18000 --log mirrorplane=debug
   mirrorplane serve --config-dir ./mesh --listen 0.0.0.0:15128 \\
-    --tls-cert tls.crt --tls-key tls.key --tls-client-ca ca.crt")]
+    --tls-cert tls.crt --tls-key tls.key --tls-client-ca ca.crt
+  mirrorplane serve --config-dir ./mesh --admin 0.0.0.0:15014    metrics and probes for the network
+  curl http://127.0.0.1:15014/metrics")]
 pub(super) struct Args {
     /// Folder of YAML and JSON files; watched, with everything below it
     #[arg(long, env = "MIRRORPLANE_CONFIG_DIR", value_name = "DIR")]
@@ -42,8 +45,50 @@ pub(super) struct Args {
         default_value = "127.0.0.1:15001"
     )]
     sidecar_listen: SocketAddr,
+    /// Where operators ask for /metrics, /nodes, /livez and /readyz, in plain text and read only; `off` for nowhere
+    #[arg(
+        long,
+        env = "MIRRORPLANE_ADMIN",
+        value_name = "IP:PORT",
+        default_value = "127.0.0.1:15014"
+    )]
+    admin: Admin,
     #[command(flatten)]
     security: Security,
+}
+
+/// Whether and where operators may ask.
+#[derive(Clone, Copy, Debug)]
+enum Admin {
+    Off,
+    At(SocketAddr),
+}
+
+impl FromStr for Admin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            _ => match text.parse() {
+                Ok(address) => Ok(Self::At(address)),
+                Err(error) => Err(format!("{error}; wanted IP:PORT or `off`")),
+            },
+        }
+    }
+}
+
+impl Admin {
+    async fn bind(self) -> anyhow::Result<Option<TcpListener>> {
+        let Self::At(address) = self else {
+            return Ok(None);
+        };
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}, the address of --admin"))?;
+        info!(address = %listener.local_addr()?, "metrics and nodes");
+        Ok(Some(listener))
+    }
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -62,6 +107,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
                 listen: args.sidecar_listen,
             },
             stats: Arc::new(Stats::default()),
+            admin: args.admin.bind().await?,
         };
         app::run(config, super::asked_to_stop()).await?;
         info!("stopped");

@@ -14,12 +14,12 @@ use tonic::Status;
 use tonic::Streaming;
 use tonic::transport::Server;
 use tracing::Instrument;
-use tracing::Span;
 
 use super::delta::Delta;
 use super::entrance::Entrance;
 use super::gate::Gate;
 use super::gate::Guest;
+use super::journal::Journal;
 use super::node::Node;
 use super::sotw::Sotw;
 use super::stats::Stats;
@@ -42,9 +42,6 @@ const CONNECTIONS: usize = 16;
 
 /// For how long a stopping server waits for its streams to end, and a stream for its last word to be read.
 const DRAIN: Duration = Duration::from_secs(2);
-
-/// How much of a rejection is logged; Envoy repeats the whole resource in it.
-const REASON: usize = 300;
 
 /// The server failed as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -156,8 +153,9 @@ impl Ads {
         let guest = self.gate.enter(&request)?;
         let span = tracing::info_span!(
             "stream",
-            variant = S::NAME,
+            variant = S::VARIANT.as_str(),
             node = tracing::field::Empty,
+            group = tracing::field::Empty,
             peer = guest.peer.as_ref().map(tracing::field::display),
         );
         let (outbound, responses) = mpsc::channel(QUEUE);
@@ -165,8 +163,8 @@ impl Ads {
             inbound: request.into_inner(),
             outbound,
             world: self.world.clone(),
-            stats: Arc::clone(&self.stats),
             client: Client {
+                journal: Journal::open(&self.stats, S::VARIANT, guest.peer),
                 guest,
                 node: None,
                 stream: S::default(),
@@ -184,13 +182,13 @@ struct Connection<S: Stream> {
     inbound: Streaming<S::Request>,
     outbound: mpsc::Sender<Result<S::Response, Status>>,
     world: watch::Receiver<Option<Arc<World>>>,
-    stats: Arc<Stats>,
     client: Client<S>,
 }
 
 /// Who is at the other end, and what is known of it.
 struct Client<S> {
     guest: Guest,
+    journal: Journal,
     node: Option<Node>,
     stream: S,
     /// It was said that the node is not known.
@@ -199,7 +197,6 @@ struct Client<S> {
 
 impl<S: Stream> Connection<S> {
     async fn run(mut self, stopping: watch::Receiver<bool>) {
-        let _open = self.stats.open_stream();
         let end = tokio::select! {
             end = self.exchange() => end,
             () = stopped(stopping) => Err(Status::unavailable("the control plane stops")),
@@ -222,7 +219,6 @@ impl<S: Stream> Connection<S> {
             inbound,
             outbound,
             world,
-            stats,
             client,
         } = self;
         let mut watching = true;
@@ -235,7 +231,7 @@ impl<S: Stream> Connection<S> {
                     if client.node.is_none() {
                         client.identify(&request)?;
                     }
-                    client.on_request(request, stats)?;
+                    client.on_request(request)?;
                     client.on_world(world);
                     idle = false;
                 }
@@ -245,9 +241,10 @@ impl<S: Stream> Connection<S> {
                 }
                 permit = outbound.reserve(), if !idle => {
                     let Ok(permit) = permit else { return Ok(()) };
-                    match client.stream.next_response(Instant::now()) {
+                    let now = Instant::now();
+                    match client.stream.next_response(now) {
                         Some(response) => {
-                            count_push::<S>(&response, stats);
+                            client.journal.pushed::<S>(&response, now);
                             permit.send(Ok(response));
                         }
                         None => idle = true,
@@ -256,6 +253,8 @@ impl<S: Stream> Connection<S> {
                 () = sleep_until(deadline) => idle = false,
                 () = outbound.closed() => return Ok(()),
             }
+            let standing = ResourceType::ALL.map(|ty| client.stream.progress(ty));
+            client.journal.stands(standing);
         }
     }
 }
@@ -276,8 +275,7 @@ impl<S: Stream> Client<S> {
             .ok_or_else(|| Status::invalid_argument("the first request has no node"))?;
         let node = Node::new(node);
         self.guest.identify(&node)?;
-        Span::current().record("node", &*node.id);
-        tracing::info!("stream opened");
+        self.journal.identified(&node);
         if let Some((major, minor)) = node.too_old() {
             tracing::warn!(
                 code = "MP502",
@@ -290,25 +288,16 @@ impl<S: Stream> Client<S> {
         Ok(())
     }
 
-    fn on_request(&mut self, request: S::Request, stats: &Stats) -> Result<(), Status> {
+    fn on_request(&mut self, request: S::Request) -> Result<(), Status> {
         if S::request_type(&request).is_empty() {
             return Err(Status::invalid_argument("the request has no type_url"));
         }
+        let nonce = S::request_nonce(&request).parse().unwrap_or_default();
         match self.stream.on_request(request) {
             Outcome::Subscribed => {}
-            Outcome::Accepted(ty) => stats.count_ack(ty),
-            Outcome::Rejected { ty, nonce, message } => {
-                stats.count_nack(ty);
-                tracing::warn!(
-                    code = "MP503",
-                    node = self.node.as_ref().map(|node| &*node.id),
-                    "type" = ?ty,
-                    nonce,
-                    error = message.chars().take(REASON).collect::<String>(),
-                    "the configuration was rejected",
-                );
-            }
-            Outcome::Stale(ty) => tracing::trace!("type" = ?ty, "stale nonce"),
+            Outcome::Accepted(ty) => self.journal.accepted(ty, nonce, Instant::now()),
+            Outcome::Rejected { ty, message } => self.journal.rejected(ty, nonce, &message),
+            Outcome::Stale(ty) => self.journal.stale(ty),
             Outcome::UnknownType => tracing::debug!("a type that is not served"),
         }
         Ok(())
@@ -320,6 +309,7 @@ impl<S: Stream> Client<S> {
         let Some(world) = world.borrow_and_update().clone() else {
             return false;
         };
+        self.journal.belongs_to(node.group(&world));
         if !self.warned && !node.is_known(&world) {
             self.warned = true;
             tracing::warn!(
@@ -331,12 +321,4 @@ impl<S: Stream> Client<S> {
         self.stream
             .set_snapshot(node.snapshot(&world), Instant::now())
     }
-}
-
-fn count_push<S: Stream>(response: &S::Response, stats: &Stats) {
-    let type_url = S::response_type(response);
-    if let Some(ty) = ResourceType::from_type_url(type_url) {
-        stats.count_push(ty);
-    }
-    tracing::debug!(type_url, resources = S::response_size(response), "pushed");
 }

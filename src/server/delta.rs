@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::mem;
 use std::sync::Arc;
 
+use prost::Message;
 use tokio::time::Instant;
 
 use super::order::View;
 use super::session::Session;
 use super::stream::Outcome;
+use super::stream::Progress;
 use super::stream::Stream;
+use super::stream::Variant;
 use super::substream::Announced;
 use super::substream::Push;
 use super::substream::Substream;
@@ -21,6 +24,7 @@ use crate::proto::google::protobuf::Any;
 use crate::snapshot::Resource;
 use crate::snapshot::ResourceType;
 use crate::snapshot::Snapshot;
+use crate::snapshot::Version;
 
 /// How many requests for unknown types are answered before the client reads an answer.
 const UNKNOWN_AT_ONCE: usize = 16;
@@ -36,7 +40,7 @@ pub(super) struct Delta {
 impl Stream for Delta {
     type Request = DeltaDiscoveryRequest;
     type Response = DeltaDiscoveryResponse;
-    const NAME: &'static str = "delta";
+    const VARIANT: Variant = Variant::Delta;
 
     fn node(request: &DeltaDiscoveryRequest) -> Option<&Node> {
         request.node.as_ref()
@@ -48,6 +52,22 @@ impl Stream for Delta {
 
     fn response_type(response: &DeltaDiscoveryResponse) -> &str {
         &response.type_url
+    }
+
+    fn request_nonce(request: &DeltaDiscoveryRequest) -> &str {
+        &request.response_nonce
+    }
+
+    fn response_nonce(response: &DeltaDiscoveryResponse) -> &str {
+        &response.nonce
+    }
+
+    fn response_version(response: &DeltaDiscoveryResponse) -> &str {
+        &response.system_version_info
+    }
+
+    fn response_bytes(response: &DeltaDiscoveryResponse) -> usize {
+        response.encoded_len()
     }
 
     fn response_size(response: &DeltaDiscoveryResponse) -> usize {
@@ -109,6 +129,7 @@ impl Stream for Delta {
             });
         }
         let (ty, nonce, push) = self.session.next(now, plan)?;
+        let version = version_of(&push);
         let resource = |(name, resource): (Arc<str>, Resource)| discovery::Resource {
             name: name.to_string(),
             version: resource.version.to_string(),
@@ -122,6 +143,7 @@ impl Stream for Delta {
             resources: push.resources.into_iter().map(resource).collect(),
             removed_resources: push.removed.iter().map(|n| n.to_string()).collect(),
             type_url: ty.type_url().to_owned(),
+            system_version_info: version.to_string(),
             nonce: nonce.to_string(),
             ..DeltaDiscoveryResponse::default()
         })
@@ -129,6 +151,10 @@ impl Stream for Delta {
 
     fn deadline(&self, now: Instant) -> Option<Instant> {
         self.session.deadline(now)
+    }
+
+    fn progress(&self, ty: ResourceType) -> Option<Progress> {
+        self.session.progress(ty)
     }
 }
 
@@ -141,6 +167,23 @@ impl Delta {
             self.unknown.push((request.type_url, names));
         }
     }
+}
+
+/// The version of a response's content. The protocol needs none ("system_version_info ... used for debugging"); an Envoy
+/// shows it in its configuration dump, so that it can be compared with what this server says it sent.
+fn version_of(push: &Push) -> Version {
+    let mut text = String::new();
+    for (name, resource) in &push.resources {
+        text.push_str(name);
+        text.push('\0');
+        text.push_str(resource.version.as_str());
+        text.push('\0');
+    }
+    for name in &push.removed {
+        text.push_str(name);
+        text.push('\0');
+    }
+    Version::of(text.as_bytes())
 }
 
 fn plan(substream: &mut Substream, view: &View) -> Option<Push> {

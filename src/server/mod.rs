@@ -19,7 +19,9 @@
 //! | `node` | who the client is |
 //! | `entrance`, `gate` | where clients come in; who is let in |
 //! | `throttle` | a flood of refusals is not a flood of log lines |
+//! | `journal` | what a stream says of itself, to the next two and to the log |
 //! | `stats` | what is counted |
+//! | `roster` | who is connected, and what each client has |
 //!
 //! "xDS protocol" in comments is Envoy's document "xDS REST and gRPC protocol". A session *pulls*: it is told of
 //! requests and snapshots, and asked for the next response only when the client can take one. So a slow client delays
@@ -29,8 +31,10 @@ mod ads;
 mod delta;
 mod entrance;
 mod gate;
+mod journal;
 mod node;
 mod order;
+mod roster;
 mod session;
 mod sotw;
 mod stats;
@@ -45,4 +49,6 @@ mod interleavings;
 
 pub use ads::{Error, serve};
 pub use entrance::Entrance;
+pub use roster::{Delivery, Event, Rejection, Sidecar};
 pub use stats::Stats;
+pub use stream::{Progress, Variant};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::GroupId;
 use crate::name::Namespaced;
 use crate::proto::envoy::config::core::v3 as core;
 use crate::snapshot::Snapshot;
@@ -10,6 +11,9 @@ use crate::snapshot::World;
 /// The first Envoy that can give a copy a Host of its own (`host_rewrite_literal` of a mirror policy).
 const HOST_REWRITE_SINCE: (u32, u32) = (1, 36);
 
+/// How much is kept of a text that a client chooses.
+const LONGEST: usize = 300;
+
 /// The little that is kept of a node: Envoy's own message is 60 KB, most of it a list of its extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Node {
@@ -17,6 +21,10 @@ pub(super) struct Node {
     pub(super) id: Arc<str>,
     /// The Pod or workload, if the id has the form `namespace/name`.
     name: Option<Namespaced>,
+    /// `user_agent_name`, cut likewise.
+    pub(super) agent: Arc<str>,
+    /// Its version as text, cut likewise.
+    pub(super) agent_version: Arc<str>,
     /// Major and minor version, if it is an Envoy and says so.
     envoy: Option<(u32, u32)>,
 }
@@ -36,7 +44,9 @@ impl Node {
             _ => None,
         };
         Self {
-            id: node.id.chars().take(300).collect::<String>().into(),
+            id: cut(&node.id),
+            agent: cut(&node.user_agent_name),
+            agent_version: cut(&version_text(node)),
             name: node.id.parse().ok(),
             envoy,
         }
@@ -59,6 +69,12 @@ impl Node {
             .is_some_and(|name| world.nodes.contains_key(name))
     }
 
+    /// The group that this node belongs to.
+    pub(super) fn group<'w>(&self, world: &'w World) -> &'w GroupId {
+        let own = self.name.as_ref().and_then(|name| world.nodes.get(name));
+        own.unwrap_or(&world.fallback)
+    }
+
     /// What this node is to be sent.
     pub(super) fn snapshot(&self, world: &World) -> Arc<Snapshot> {
         match &self.name {
@@ -69,6 +85,24 @@ impl Node {
                 .cloned()
                 .unwrap_or_default(),
         }
+    }
+}
+
+fn cut(text: &str) -> Arc<str> {
+    text.chars().take(LONGEST).collect::<String>().into()
+}
+
+/// The client's version, in either of the two forms that the protocol has.
+fn version_text(node: &core::Node) -> String {
+    match &node.user_agent_version_type {
+        Some(core::node::UserAgentVersionType::UserAgentVersion(text)) => text.clone(),
+        Some(core::node::UserAgentVersionType::UserAgentBuildVersion(build)) => {
+            let version = build.version.as_ref();
+            version.map_or_else(String::new, |v| {
+                format!("{}.{}.{}", v.major_number, v.minor_number, v.patch)
+            })
+        }
+        None => String::new(),
     }
 }
 

@@ -12,6 +12,7 @@ use super::order::REFERRED_TO;
 use super::order::REFERRING;
 use super::order::View;
 use super::stream::Outcome;
+use super::stream::Progress;
 use super::substream::Push;
 use super::substream::Substream;
 use super::warming::endpoints_of;
@@ -72,7 +73,6 @@ impl Session {
         match self.substream(ty).rejected(nonce) {
             true => Outcome::Rejected {
                 ty,
-                nonce: nonce.to_string(),
                 message: error.message,
             },
             false => Outcome::Subscribed,
@@ -122,6 +122,15 @@ impl Session {
             return Some((ty, nonce, push));
         }
         None
+    }
+
+    /// How far the delivery of a type is, if the client asked for it.
+    pub(super) fn progress(&self, ty: ResourceType) -> Option<Progress> {
+        let substream = self.substreams.get(&ty)?;
+        Some(match &self.view {
+            Some(_) => substream.progress(),
+            None => Progress::Pending,
+        })
     }
 
     /// When to ask again although nothing happened.

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::mem;
 use std::sync::Arc;
 
+use prost::Message;
 use tokio::time::Instant;
 
 use super::order::View;
 use super::session::Session;
 use super::stream::Outcome;
+use super::stream::Progress;
 use super::stream::Stream;
+use super::stream::Variant;
 use super::substream::Announced;
 use super::substream::Push;
 use super::substream::Substream;
@@ -31,7 +34,7 @@ pub(super) struct Sotw {
 impl Stream for Sotw {
     type Request = DiscoveryRequest;
     type Response = DiscoveryResponse;
-    const NAME: &'static str = "sotw";
+    const VARIANT: Variant = Variant::Sotw;
 
     fn node(request: &DiscoveryRequest) -> Option<&Node> {
         request.node.as_ref()
@@ -43,6 +46,22 @@ impl Stream for Sotw {
 
     fn response_type(response: &DiscoveryResponse) -> &str {
         &response.type_url
+    }
+
+    fn request_nonce(request: &DiscoveryRequest) -> &str {
+        &request.response_nonce
+    }
+
+    fn response_nonce(response: &DiscoveryResponse) -> &str {
+        &response.nonce
+    }
+
+    fn response_version(response: &DiscoveryResponse) -> &str {
+        &response.version_info
+    }
+
+    fn response_bytes(response: &DiscoveryResponse) -> usize {
+        response.encoded_len()
     }
 
     fn response_size(response: &DiscoveryResponse) -> usize {
@@ -110,6 +129,10 @@ impl Stream for Sotw {
 
     fn deadline(&self, now: Instant) -> Option<Instant> {
         self.session.deadline(now)
+    }
+
+    fn progress(&self, ty: ResourceType) -> Option<Progress> {
+        self.session.progress(ty)
     }
 }
 

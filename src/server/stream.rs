@@ -14,8 +14,8 @@ pub(super) trait Stream: Default + Send + 'static {
     type Request: Send + 'static;
     /// What the client is sent.
     type Response: Send + 'static;
-    /// The variant's name in the log.
-    const NAME: &'static str;
+    /// Which of the two it is.
+    const VARIANT: Variant;
 
     /// The node of a request.
     fn node(request: &Self::Request) -> Option<&Node>;
@@ -23,8 +23,16 @@ pub(super) trait Stream: Default + Send + 'static {
     fn request_type(request: &Self::Request) -> &str;
     /// The type that a response is about.
     fn response_type(response: &Self::Response) -> &str;
+    /// The nonce that a request answers; empty if it answers none.
+    fn request_nonce(request: &Self::Request) -> &str;
+    /// The nonce of a response.
+    fn response_nonce(response: &Self::Response) -> &str;
+    /// What an operator knows a response by: equal content has an equal version.
+    fn response_version(response: &Self::Response) -> &str;
     /// How many resources a response holds.
     fn response_size(response: &Self::Response) -> usize;
+    /// How many bytes a response takes, without framing.
+    fn response_bytes(response: &Self::Response) -> usize;
 
     /// A request came. One request may answer a response and change the subscription.
     fn on_request(&mut self, request: Self::Request) -> Outcome;
@@ -34,6 +42,41 @@ pub(super) trait Stream: Default + Send + 'static {
     fn next_response(&mut self, now: Instant) -> Option<Self::Response>;
     /// When to ask again although nothing happened.
     fn deadline(&self, now: Instant) -> Option<Instant>;
+    /// How far the delivery of a type is, if the client asked for it.
+    fn progress(&self, ty: ResourceType) -> Option<Progress>;
+}
+
+/// A variant of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// State of the world.
+    Sotw,
+    /// Incremental.
+    Delta,
+}
+
+impl Variant {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Sotw, Self::Delta];
+
+    /// The word in metrics, tables and the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sotw => "sotw",
+            Self::Delta => "delta",
+        }
+    }
+}
+
+/// How far a delivery is; the later, the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// The client has the newest configuration, and has accepted it.
+    InSync,
+    /// Something is still to be sent, or to be answered.
+    Pending,
+    /// The client rejected a part of what it is to have, and nothing better was there to send since.
+    Rejected,
 }
 
 /// What a request said of the responses before it.
@@ -47,8 +90,6 @@ pub(super) enum Outcome {
     Rejected {
         /// Its type.
         ty: ResourceType,
-        /// Its nonce.
-        nonce: String,
         /// Why.
         message: String,
     },

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::order::View;
+use super::stream::Progress;
 use super::subscription::Owed;
 use super::subscription::Subscription;
 use crate::snapshot::Resource;
@@ -97,6 +98,8 @@ pub(super) struct Substream {
     unanswered: Option<Instant>,
     /// The last response was rejected.
     rejected: bool,
+    /// Some response was: only then may rejected resources be known.
+    ever_rejected: bool,
 }
 
 impl Substream {
@@ -114,6 +117,7 @@ impl Substream {
             last: 0,
             unanswered: None,
             rejected: false,
+            ever_rejected: false,
         }
     }
 
@@ -288,6 +292,18 @@ impl Substream {
         self.unanswered.is_none() && !self.rejected && !(self.dirty && pending())
     }
 
+    /// How far the delivery is. What is dirty counts as pending, even if it turns out that nothing has to be sent.
+    pub(super) fn progress(&self) -> Progress {
+        let is_rejected = |known: &Known| known.standing == Standing::Rejected;
+        if self.rejected || self.ever_rejected && self.known.values().any(is_rejected) {
+            Progress::Rejected
+        } else if self.unanswered.is_some() || self.dirty {
+            Progress::Pending
+        } else {
+            Progress::InSync
+        }
+    }
+
     /// Forgets what is gone or not wanted, where the protocol has no way to say so.
     pub(super) fn forget_gone(&mut self, view: &View) {
         self.known
@@ -347,6 +363,7 @@ impl Substream {
     pub(super) fn rejected(&mut self, nonce: u64) -> bool {
         let mut news = nonce == self.last && self.unanswered.take().is_some();
         self.rejected |= news;
+        self.ever_rejected = true;
         let subscription = &self.subscription;
         let mut names = Vec::new();
         let mut size = 0;

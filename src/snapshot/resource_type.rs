@@ -37,6 +37,17 @@ impl ResourceType {
         }
     }
 
+    /// What its discovery service is called: the word that metrics and tables use.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::Cluster => "cds",
+            Self::Endpoint => "eds",
+            Self::Listener => "lds",
+            Self::Route => "rds",
+            Self::Runtime => "rtds",
+        }
+    }
+
     /// The type of a type URL, if it is one of ours.
     pub fn from_type_url(url: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|ty| ty.type_url() == url)

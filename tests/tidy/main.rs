@@ -33,6 +33,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "server",
         &["access", "model", "name", "proto", "snapshot", "transport"],
     ),
+    ("admin", &["diag", "model", "server", "snapshot"]),
     ("sidecar", &["translate"]),
     ("shim", &["proto"]),
     (
@@ -42,13 +43,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "diag", "name", "pipeline", "server", "snapshot", "source", "resolve",
+            "admin", "diag", "name", "pipeline", "server", "snapshot", "source", "resolve",
         ],
     ),
     (
         "cli",
         &[
             "access",
+            "admin",
             "app",
             "diag",
             "model",

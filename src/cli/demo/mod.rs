@@ -92,6 +92,7 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
         entrance: listener.into(),
         settings: Settings { listen: proxy },
         stats: Arc::clone(&stats),
+        admin: None,
     };
 
     let sidecar = if args.envoy.is_some() {

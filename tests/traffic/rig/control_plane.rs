@@ -109,6 +109,8 @@ fn spawn(
         .arg("serve")
         .arg("--config-dir")
         .arg(folder)
+        // Many of them run at the same time.
+        .args(["--admin", "off"])
         .args([
             "--listen",
             &address.to_string(),

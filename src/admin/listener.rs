@@ -1,0 +1,61 @@
+//! The socket of the pages: the only I/O here.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::page::Pages;
+
+/// Connections at a time; further ones wait in the socket's queue.
+const CONNECTIONS: usize = 64;
+
+/// How long a client may take for the head of a request, also of the next one on its connection.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long nothing is accepted after the system refused: it is out of file descriptors, or of memory.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Answers on a bound listener, for ever. Dropped, it drops its connections.
+pub async fn serve(listener: TcpListener, pages: Pages) {
+    let pages = Arc::new(pages);
+    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
+            return; // Nobody closes it.
+        };
+        let socket = match listener.accept().await {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection to the admin address");
+                sleep(PAUSE).await;
+                continue;
+            }
+        };
+        while connections.try_join_next().is_some() {}
+        let pages = Arc::clone(&pages);
+        connections.spawn(async move {
+            let answer = service_fn(|request| {
+                let page = pages.answer(request.method(), request.uri().path());
+                async { Ok::<_, Infallible>(page) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(PATIENCE)
+                .serve_connection(TokioIo::new(socket), answer);
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to the admin address failed");
+            }
+            drop(permit);
+        });
+    }
+}

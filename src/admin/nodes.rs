@@ -1,0 +1,160 @@
+//! `/nodes` as a document: the server writes it, `mirrorplane status` reads it.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::server::Delivery;
+use crate::server::Event;
+use crate::server::Progress;
+use crate::server::Sidecar;
+
+/// Everything that is connected.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeList {
+    /// Number of the configuration that is served; 0 before the first.
+    pub generation: u64,
+    /// One entry for each stream of a sidecar, in the order of the nodes' ids.
+    pub nodes: Vec<Node>,
+}
+
+/// A connected sidecar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// `NAMESPACE/NAME`, or what else it says as its `node.id`.
+    pub id: String,
+    /// The worst state of its types.
+    pub state: State,
+    /// The group whose configuration it is sent; absent before there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// `IP:PORT` where it connects from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// `sotw` or `delta`.
+    pub variant: String,
+    /// What it calls itself; may be empty.
+    pub user_agent: String,
+    /// The version of that; may be empty.
+    pub user_agent_version: String,
+    /// Since when, in RFC 3339.
+    pub connected_since: String,
+    /// The types it asked for: `cds`, `eds`, `lds`, `rds`, `rtds`.
+    pub types: BTreeMap<String, TypeState>,
+}
+
+/// Whether a sidecar has the newest configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It has, and has accepted it.
+    InSync,
+    /// Something is still to be sent, or to be answered.
+    Pending,
+    /// It rejected a part of it.
+    Rejected,
+}
+
+/// How far the delivery of a type is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeState {
+    /// In short.
+    pub state: State,
+    /// The last response. Absent if the sidecar came with what it is to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Versioned>,
+    /// The last response that was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked: Option<Versioned>,
+    /// The last response that was rejected, even if a later one was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nacked: Option<Rejected>,
+}
+
+/// Something that happened to a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versioned {
+    /// As an Envoy shows it in its configuration dump.
+    pub version: String,
+    /// When, in RFC 3339.
+    pub time: String,
+}
+
+/// A rejection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// As an Envoy shows it; empty if it is not known any more.
+    pub version: String,
+    /// When, in RFC 3339.
+    pub time: String,
+    /// Why, in the sidecar's words, cut to 300 characters.
+    pub message: String,
+}
+
+impl NodeList {
+    /// The document of these sidecars.
+    pub fn new(generation: u64, sidecars: Vec<Sidecar>) -> Self {
+        let nodes = sidecars.into_iter().map(Node::from).collect();
+        Self { generation, nodes }
+    }
+}
+
+impl From<Sidecar> for Node {
+    fn from(sidecar: Sidecar) -> Self {
+        let types = sidecar.types.iter();
+        Self {
+            id: sidecar.node.to_string(),
+            state: sidecar.progress().into(),
+            group: sidecar.group.as_ref().map(ToString::to_string),
+            peer: sidecar.peer.map(|peer| peer.to_string()),
+            variant: sidecar.variant.as_str().to_owned(),
+            user_agent: sidecar.agent.to_string(),
+            user_agent_version: sidecar.agent_version.to_string(),
+            connected_since: rfc3339(sidecar.since),
+            types: types
+                .map(|(ty, delivery)| (ty.short_name().to_owned(), delivery.into()))
+                .collect(),
+        }
+    }
+}
+
+impl From<Progress> for State {
+    fn from(progress: Progress) -> Self {
+        match progress {
+            Progress::InSync => Self::InSync,
+            Progress::Pending => Self::Pending,
+            Progress::Rejected => Self::Rejected,
+        }
+    }
+}
+
+impl From<&Delivery> for TypeState {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            state: delivery.progress.into(),
+            sent: delivery.sent.as_ref().map(Versioned::from),
+            acked: delivery.acked.as_ref().map(Versioned::from),
+            nacked: delivery.nacked.as_ref().map(|nacked| Rejected {
+                version: nacked.event.version.to_string(),
+                time: rfc3339(nacked.event.time),
+                message: nacked.message.clone(),
+            }),
+        }
+    }
+}
+
+impl From<&Event> for Versioned {
+    fn from(event: &Event) -> Self {
+        Self {
+            version: event.version.to_string(),
+            time: rfc3339(event.time),
+        }
+    }
+}
+
+/// As JSON and Kubernetes write times.
+fn rfc3339(time: SystemTime) -> String {
+    prost_types::Timestamp::from(time).to_string()
+}

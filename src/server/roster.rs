@@ -1,0 +1,226 @@
+//! Who is connected, and what each client has: written by the stream concerned, read by whoever asks.
+//!
+//! Each client has a record with a lock of its own, which nobody holds for longer than a copy takes. The list of records
+//! is locked only when a client comes or goes, and to be copied.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::time::SystemTime;
+
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::node::Node;
+use super::stream::Progress;
+use super::stream::Variant;
+use crate::model::GroupId;
+use crate::snapshot::ResourceType;
+
+/// A connected sidecar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sidecar {
+    /// Its `node.id`, cut to 300 characters.
+    pub node: Arc<str>,
+    /// What it calls itself: `envoy`; empty if it does not say.
+    pub agent: Arc<str>,
+    /// The version of that; empty if it does not say.
+    pub agent_version: Arc<str>,
+    /// The variant of the protocol that it chose.
+    pub variant: Variant,
+    /// Where it connects from.
+    pub peer: Option<SocketAddr>,
+    /// When its stream told who it is.
+    pub since: SystemTime,
+    /// The group whose configuration it is sent; absent before there is any.
+    pub group: Option<GroupId>,
+    /// The types it asked for.
+    pub types: BTreeMap<ResourceType, Delivery>,
+}
+
+/// How far the delivery of a type has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Whether the client has the newest configuration.
+    pub progress: Progress,
+    /// The last response.
+    pub sent: Option<Event>,
+    /// The last response that it accepted.
+    pub acked: Option<Event>,
+    /// The last response that it rejected, even if it has accepted a later one.
+    pub nacked: Option<Rejection>,
+}
+
+/// Something that happened to a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// State of the world: `version_info`. Incremental: `system_version_info`.
+    pub version: Arc<str>,
+    /// When.
+    pub time: SystemTime,
+}
+
+/// A rejection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// What was rejected; empty if so much was sent since that it is not known any more.
+    pub event: Event,
+    /// Why, in the client's words, cut to 300 characters.
+    pub message: String,
+}
+
+impl Sidecar {
+    /// The delivery of a type, which the client has asked for.
+    pub(super) fn delivery(&mut self, ty: ResourceType) -> &mut Delivery {
+        self.types.entry(ty).or_insert(Delivery {
+            progress: Progress::Pending,
+            sent: None,
+            acked: None,
+            nacked: None,
+        })
+    }
+
+    /// The worst of its types.
+    pub fn progress(&self) -> Progress {
+        let all = self.types.values().map(|delivery| delivery.progress);
+        all.max().unwrap_or(Progress::Pending)
+    }
+}
+
+type Records = BTreeMap<Arc<str>, BTreeMap<u64, Arc<Mutex<Sidecar>>>>;
+
+/// All clients that said who they are, by node and stream.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    records: Mutex<(u64, Records)>,
+    nodes: Gauge,
+}
+
+impl Roster {
+    /// Offers the number of nodes to a registry.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "nodes_connected",
+            "Sidecars that are connected now; several streams of one count as one",
+            self.nodes.clone(),
+        );
+    }
+
+    /// Adds a client, until the value is dropped.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        node: &Node,
+        variant: Variant,
+        peer: Option<SocketAddr>,
+    ) -> Seat {
+        let sidecar = Sidecar {
+            node: Arc::clone(&node.id),
+            agent: Arc::clone(&node.agent),
+            agent_version: Arc::clone(&node.agent_version),
+            variant,
+            peer,
+            since: SystemTime::now(),
+            group: None,
+            types: BTreeMap::new(),
+        };
+        let record = Arc::new(Mutex::new(sidecar));
+        let mut records = lock(&self.records);
+        let (last, by_node) = &mut *records;
+        *last += 1;
+        let stream = *last;
+        let streams = by_node.entry(Arc::clone(&node.id)).or_default();
+        streams.insert(stream, Arc::clone(&record));
+        self.count(by_node);
+        Seat {
+            roster: Arc::clone(self),
+            node: Arc::clone(&node.id),
+            stream,
+            record,
+        }
+    }
+
+    fn leave(&self, node: &Arc<str>, stream: u64) {
+        let mut records = lock(&self.records);
+        let by_node = &mut records.1;
+        if let Some(streams) = by_node.get_mut(node) {
+            streams.remove(&stream);
+            if streams.is_empty() {
+                by_node.remove(node);
+            }
+        }
+        self.count(by_node);
+    }
+
+    fn count(&self, by_node: &Records) {
+        self.nodes
+            .set(i64::try_from(by_node.len()).unwrap_or(i64::MAX));
+    }
+
+    /// A copy of every record, in the order of the nodes' ids and of their streams.
+    pub(super) fn list(&self) -> Vec<Sidecar> {
+        let records: Vec<_> = {
+            let records = lock(&self.records);
+            let streams = records.1.values().flat_map(BTreeMap::values);
+            streams.cloned().collect()
+        };
+        records.iter().map(|record| lock(record).clone()).collect()
+    }
+}
+
+/// The place of a client on the roster.
+#[derive(Debug)]
+pub(super) struct Seat {
+    roster: Arc<Roster>,
+    node: Arc<str>,
+    stream: u64,
+    record: Arc<Mutex<Sidecar>>,
+}
+
+impl Seat {
+    /// Changes the record.
+    pub(super) fn note(&self, change: impl FnOnce(&mut Sidecar)) {
+        change(&mut lock(&self.record));
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.roster.leave(&self.node, self.stream);
+    }
+}
+
+/// A record is a set of plain values: one that a panic left half-written is still better than none.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Node;
+    use super::Roster;
+    use super::Variant;
+    use crate::proto::envoy::config::core::v3 as core;
+
+    #[test]
+    fn a_node_is_connected_until_its_last_stream_is_gone() {
+        let roster = Arc::new(Roster::default());
+        let node = Node::new(&core::Node {
+            id: "curl/curl".to_owned(),
+            ..core::Node::default()
+        });
+        let first = roster.join(&node, Variant::Sotw, None);
+        let second = roster.join(&node, Variant::Delta, None);
+        let variants: Vec<_> = roster.list().iter().map(|s| s.variant).collect();
+        assert_eq!(variants, [Variant::Sotw, Variant::Delta]);
+        assert_eq!(roster.nodes.get(), 1);
+        drop(first);
+        assert_eq!((roster.list().len(), roster.nodes.get()), (1, 1));
+        drop(second);
+        assert_eq!((roster.list().len(), roster.nodes.get()), (0, 0));
+    }
+}

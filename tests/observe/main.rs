@@ -1,0 +1,12 @@
+//! What an operator sees of a running control plane: over HTTP, and with `mirrorplane status`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod client;
+mod health;
+mod log;
+mod metrics;
+mod nodes;
+mod plane;
+mod serve;
+mod status;

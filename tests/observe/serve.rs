@@ -1,0 +1,65 @@
+//! `mirrorplane serve` in a process of its own, and its log.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::time::timeout;
+
+use crate::plane::DEADLINE;
+
+/// A running control plane; dropping it kills it.
+pub(crate) struct Serve {
+    _child: Child,
+    pub(crate) ads: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    log: BufReader<ChildStderr>,
+}
+
+impl Serve {
+    /// Starts it on free ports.
+    pub(crate) async fn start(folder: &Path, filter: &str) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mirrorplane"))
+            .args(["serve", "--log-format", "json", "--log", filter])
+            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .arg("--config-dir")
+            .arg(folder)
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let serving = next_event(&mut log, "serving").await;
+        let admin = next_event(&mut log, "metrics and nodes").await;
+        let address = |event: Value| event["fields"]["address"].as_str().unwrap().parse();
+        Self {
+            _child: child,
+            ads: address(serving).unwrap(),
+            admin: address(admin).unwrap(),
+            log,
+        }
+    }
+
+    /// Waits for an event of the log.
+    pub(crate) async fn event(&mut self, message: &str) -> Value {
+        next_event(&mut self.log, message).await
+    }
+}
+
+async fn next_event(log: &mut BufReader<ChildStderr>, message: &str) -> Value {
+    let search = async {
+        loop {
+            let mut line = String::new();
+            assert!(log.read_line(&mut line).await.unwrap() > 0, "it runs");
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if event["fields"]["message"] == message {
+                return event;
+            }
+        }
+    };
+    let found = timeout(DEADLINE, search).await;
+    found.unwrap_or_else(|_| panic!("the log says `{message}` in time"))
+}
