@@ -11,6 +11,7 @@ mod mirroring;
 mod protocol;
 mod proxying;
 mod resources;
+mod service;
 mod upstream;
 
 use std::future::Future;
