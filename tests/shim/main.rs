@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod caller;
+mod connections;
 mod control_plane;
 mod listening;
 mod mirroring;
