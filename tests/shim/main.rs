@@ -14,6 +14,7 @@ mod proxying;
 mod resources;
 mod service;
 mod upstream;
+mod warming;
 
 use std::future::Future;
 use std::time::Duration;
