@@ -12,6 +12,7 @@ mod mirroring;
 mod protocol;
 mod proxying;
 mod resources;
+mod sampling;
 mod service;
 mod upstream;
 mod warming;
