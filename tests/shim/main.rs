@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+mod breaking;
 mod caller;
 mod connections;
 mod control_plane;
