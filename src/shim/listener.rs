@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub(super) type Serving = BTreeMap<String, SocketAddr>;
 /// What the sockets are told.
 pub(super) enum Command {
     /// The listeners there should be. The reply names those that cannot be bound, with the reason; they are tried again
-    /// until the next command.
+    /// until the next command, as far as no socket that serves has to be closed for it.
     Apply(
         BTreeMap<String, Listener>,
         oneshot::Sender<Vec<(String, String)>>,
@@ -41,8 +42,20 @@ pub(super) enum Command {
 /// An open socket. Dropped, it drains.
 struct Open {
     configured: SocketAddr,
+    /// With the real port, where port 0 was asked for.
+    bound: SocketAddr,
     drain: watch::Sender<()>,
     accepting: JoinHandle<()>,
+}
+
+/// What to do with the old socket of a listener if the new one cannot be bound beside it, as where only one of them is
+/// for all addresses.
+#[derive(Clone, Copy, PartialEq)]
+enum InTheWay {
+    /// Close it first. Its connections drain, so this is done once for each command.
+    Close,
+    /// Keep it.
+    Leave,
 }
 
 /// All sockets.
@@ -80,11 +93,11 @@ impl Listeners {
                         self.wanted =
                             listeners.into_iter().map(|(name, listener)| (name, listener.address)).collect();
                         // The answer is of no use if nobody waits for it any more.
-                        drop(reply.send(self.reconcile().await));
+                        drop(reply.send(self.reconcile(InTheWay::Close).await));
                     }
                     Some(Command::Drain(reply)) => {
                         self.wanted.clear();
-                        self.reconcile().await;
+                        self.reconcile(InTheWay::Close).await;
                         let (mine, mut ended) = self.connections;
                         drop(mine);
                         // Nothing is ever sent: this is the end of the last connection.
@@ -95,7 +108,7 @@ impl Listeners {
                     None => return,
                 },
                 () = sleep(RETRY), if !all_bound => {
-                    self.reconcile().await;
+                    self.reconcile(InTheWay::Leave).await;
                 }
             }
         }
@@ -103,7 +116,7 @@ impl Listeners {
 
     /// Makes the sockets what is wanted, and returns what cannot be bound. A listener whose new address cannot be bound
     /// stays where it was.
-    async fn reconcile(&mut self) -> Vec<(String, String)> {
+    async fn reconcile(&mut self, in_the_way: InTheWay) -> Vec<(String, String)> {
         let gone: Vec<_> = self
             .open
             .keys()
@@ -119,11 +132,14 @@ impl Listeners {
             if old == Some(address) {
                 continue;
             }
-            // The old socket is in the way of the new one if only the IP address changes.
-            if old.is_some_and(|old| old.port() == address.port() && old.port() != 0) {
-                self.close(&name).await;
+            let mut bound = bind(address).await;
+            if let Err(error) = &bound
+                && error.kind() == io::ErrorKind::AddrInUse
+                && in_the_way == InTheWay::Close
+            {
+                bound = self.replace(&name, address).await.unwrap_or(bound);
             }
-            match TcpListener::bind(address).await {
+            match bound {
                 Ok(socket) => self.open(name, address, socket),
                 Err(error) => {
                     // The rejection says so once; the attempts after it need not.
@@ -133,6 +149,27 @@ impl Listeners {
             }
         }
         failed
+    }
+
+    /// Binds another address of the port that the listener has itself, without its old socket; if that fails too, the old
+    /// one is opened again. `None` if it is another port.
+    async fn replace(&mut self, name: &str, address: SocketAddr) -> Option<io::Result<Bound>> {
+        let old = self.open.get(name)?;
+        let (configured, before) = (old.configured, old.bound);
+        if before.port() != address.port() {
+            return None;
+        }
+        self.close(name).await;
+        let bound = bind(address).await;
+        if bound.is_err() {
+            match bind(before).await {
+                Ok(again) => self.open(name.to_owned(), configured, again),
+                Err(error) => {
+                    tracing::warn!(listener = name, address = %before, %error, "cannot bind again");
+                }
+            }
+        }
+        Some(bound)
     }
 
     async fn close(&mut self, name: &str) {
@@ -150,18 +187,19 @@ impl Listeners {
         }
     }
 
-    fn open(&mut self, name: String, configured: SocketAddr, socket: TcpListener) {
+    fn open(&mut self, name: String, configured: SocketAddr, (socket, bound): Bound) {
         let (drain, draining) = watch::channel(());
         let accepting = self.proxy.tasks.spawn(accept(
             Arc::clone(&self.proxy),
             name.clone(),
-            socket,
+            (socket, bound),
             Arc::clone(&self.serving),
             draining,
             self.connections.0.clone(),
         ));
         let open = Open {
             configured,
+            bound,
             drain,
             accepting,
         };
@@ -170,10 +208,19 @@ impl Listeners {
     }
 }
 
+/// A socket and its address.
+type Bound = (TcpListener, SocketAddr);
+
+async fn bind(address: SocketAddr) -> io::Result<Bound> {
+    let socket = TcpListener::bind(address).await?;
+    let bound = socket.local_addr()?;
+    Ok((socket, bound))
+}
+
 async fn accept(
     proxy: Arc<Proxy>,
     name: String,
-    socket: TcpListener,
+    (socket, address): Bound,
     serving: Arc<watch::Sender<Serving>>,
     mut draining: watch::Receiver<()>,
     connection: mpsc::Sender<Infallible>,
@@ -184,12 +231,10 @@ async fn accept(
         _ = draining.changed() => return,
         warm = warm => drop(warm),
     }
-    if let Ok(address) = socket.local_addr() {
-        tracing::info!(listener = name, %address, "serving");
-        serving.send_modify(|serving| {
-            serving.insert(name.clone(), address);
-        });
-    }
+    tracing::info!(listener = name, %address, "serving");
+    serving.send_modify(|serving| {
+        serving.insert(name.clone(), address);
+    });
     loop {
         let accepted = tokio::select! {
             _ = draining.changed() => return,

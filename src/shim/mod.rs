@@ -26,6 +26,7 @@ mod pool;
 mod proxy;
 mod route;
 mod runtime;
+mod shared;
 mod state;
 mod stats;
 mod support;

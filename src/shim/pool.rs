@@ -1,8 +1,9 @@
 //! Connections to the endpoints of one cluster, kept for the next request.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -11,10 +12,11 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::body::Body;
 use super::config::{MAX_HEADERS, MAX_HEADERS_KIB};
+use super::shared::{Shared, Stream};
 use super::stats::locked;
 use super::task::Tasks;
 
@@ -41,10 +43,26 @@ pub(super) enum SendError {
 #[derive(Debug)]
 pub(super) struct Pool {
     tasks: Tasks,
-    /// How long a connection may be idle and still be used again.
+    /// A connection that is idle for this long is closed.
     idle_timeout: Duration,
-    idle: Mutex<HashMap<SocketAddr, Vec<Idle>>>,
-    shared: Mutex<HashMap<SocketAddr, http2::SendRequest<Body>>>,
+    kept: Mutex<Kept>,
+}
+
+/// What is open. An address without a connection has no entry.
+#[derive(Debug, Default)]
+struct Kept {
+    idle: HashMap<SocketAddr, Vec<Idle>>,
+    shared: HashMap<SocketAddr, Shared>,
+    /// Closes what is idle for too long. There is one for as long as there is anything that may become so.
+    sweeper: Option<AbortHandle>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(sweeper) = &self.sweeper {
+            sweeper.abort();
+        }
+    }
 }
 
 /// A connection that waits for its next request.
@@ -69,12 +87,18 @@ impl Drop for Http1 {
 
 /// The use of a connection for one request. Dropped before it is released, it closes an HTTP/1.1 connection.
 #[derive(Debug)]
-pub(super) struct Lease(Option<(Arc<Pool>, SocketAddr, Http1)>);
+pub(super) struct Lease(Use);
+
+#[derive(Debug)]
+enum Use {
+    Alone(Arc<Pool>, SocketAddr, Http1),
+    Shared(#[expect(dead_code, reason = "only its end counts")] Stream),
+}
 
 impl Lease {
     /// The answer was read to its end: the connection may be used again.
-    pub(super) fn release(mut self) {
-        if let Some((pool, address, mut connection)) = self.0.take() {
+    pub(super) fn release(self) {
+        if let Use::Alone(pool, address, mut connection) = self.0 {
             if connection.sender.is_ready() {
                 pool.put(address, connection);
                 return;
@@ -94,40 +118,129 @@ impl Pool {
         Self {
             tasks,
             idle_timeout,
-            idle: Mutex::default(),
-            shared: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 
-    fn put(&self, address: SocketAddr, connection: Http1) {
-        let mut idle = locked(&self.idle);
-        let idle = idle.entry(address).or_default();
-        idle.retain(|idle| self.is_usable(idle));
+    fn put(self: &Arc<Self>, address: SocketAddr, connection: Http1) {
+        let mut kept = locked(&self.kept);
+        if connection.sender.is_closed() {
+            return;
+        }
+        let idle = kept.idle.entry(address).or_default();
         if idle.len() < MAX_IDLE {
             let since = Instant::now();
             idle.push(Idle { connection, since });
         }
-    }
-
-    /// A connection that has been idle for long is about to be closed by the other side.
-    fn is_usable(&self, idle: &Idle) -> bool {
-        !idle.connection.sender.is_closed() && idle.since.elapsed() < self.idle_timeout
+        self.sweep_later(&mut kept);
     }
 
     fn take(&self, addresses: &[SocketAddr]) -> Option<(SocketAddr, Http1)> {
-        let mut idle = locked(&self.idle);
+        let mut kept = locked(&self.kept);
         addresses.iter().find_map(|address| {
-            let idle = idle.get_mut(address)?;
-            let ready = std::iter::from_fn(|| idle.pop())
-                .find(|idle| self.is_usable(idle) && idle.connection.sender.is_ready());
+            let Entry::Occupied(mut entry) = kept.idle.entry(*address) else {
+                return None;
+            };
+            let idle = entry.get_mut();
+            let ready = std::iter::from_fn(|| idle.pop()).find(|idle| {
+                // One that has been idle for long may not have been swept yet.
+                idle.connection.sender.is_ready() && idle.since.elapsed() < self.idle_timeout
+            });
+            if idle.is_empty() {
+                entry.remove();
+            }
             Some((*address, ready?.connection))
         })
     }
 
     /// Closes what is idle at endpoints that are no more.
     pub(super) fn retain(&self, keep: impl Fn(&SocketAddr) -> bool) {
-        locked(&self.idle).retain(|address, _| keep(address));
-        locked(&self.shared).retain(|address, _| keep(address));
+        let mut kept = locked(&self.kept);
+        kept.idle.retain(|address, _| keep(address));
+        kept.shared.retain(|address, _| keep(address));
+    }
+
+    /// Sees to it that there is a sweeper.
+    fn sweep_later(self: &Arc<Self>, kept: &mut Kept) {
+        let None = kept.sweeper else { return };
+        let Some(mut next) = Instant::now().checked_add(self.idle_timeout) else {
+            return;
+        };
+        let pool = Arc::downgrade(self);
+        let sweeper = self.tasks.spawn(async move {
+            loop {
+                sleep_until(next).await;
+                match pool.upgrade().and_then(|pool| pool.sweep()) {
+                    Some(then) => next = then,
+                    None => return,
+                }
+            }
+        });
+        kept.sweeper = Some(sweeper.abort_handle());
+    }
+
+    /// Closes what has been idle for too long, and says when to look again. The sweeper ends when there is nothing left.
+    fn sweep(&self) -> Option<Instant> {
+        let mut kept = locked(&self.kept);
+        let now = Instant::now();
+        kept.idle.retain(|_, idle| {
+            idle.retain(|idle| now.duration_since(idle.since) < self.idle_timeout);
+            !idle.is_empty()
+        });
+        kept.shared.retain(|_, shared| {
+            let expires = shared.expires(self.idle_timeout);
+            expires.is_none_or(|expires| now < expires)
+        });
+        // The connection that has been idle for longest is the first.
+        let idle = kept.idle.values().filter_map(|idle| idle.first());
+        let idle = idle.filter_map(|idle| idle.since.checked_add(self.idle_timeout));
+        let shared = kept.shared.values().filter_map(|shared| {
+            // One at work may be idle in a moment.
+            let working = || now.checked_add(self.idle_timeout);
+            shared.expires(self.idle_timeout).or_else(working)
+        });
+        let next = idle.chain(shared).min();
+        if next.is_none() {
+            kept.sweeper = None;
+        }
+        next
+    }
+
+    /// Forgets connections that have ended.
+    fn forget_closed(&self, address: SocketAddr) {
+        let mut kept = locked(&self.kept);
+        if let Entry::Occupied(mut entry) = kept.idle.entry(address) {
+            entry
+                .get_mut()
+                .retain(|idle| !idle.connection.sender.is_closed());
+            if entry.get().is_empty() {
+                entry.remove();
+            }
+        }
+        if let Entry::Occupied(entry) = kept.shared.entry(address)
+            && entry.get().sender.is_closed()
+        {
+            entry.remove();
+        }
+    }
+
+    /// Runs a connection. Its end is seen even if nobody asks for it.
+    fn drive(
+        self: &Arc<Self>,
+        address: SocketAddr,
+        connection: impl Future<Output = hyper::Result<()>> + Send + 'static,
+    ) -> AbortHandle {
+        let pool: Weak<Self> = Arc::downgrade(self);
+        let driver = self.tasks.spawn(async move {
+            let ended = connection.await;
+            if let Err(error) = ended {
+                tracing::debug!(%address, %error, "connection ended");
+            }
+            if let Some(pool) = pool.upgrade() {
+                pool.forget_closed(address);
+            }
+        });
+        driver.abort_handle()
     }
 
     /// Sends a request in origin form over HTTP/1.1.
@@ -154,38 +267,28 @@ impl Pool {
             .max_buf_size((MAX_HEADERS_KIB as usize) << 10)
             .handshake(TokioIo::new(stream))
             .await?;
-        let driver = self.tasks.spawn(async move {
-            if let Err(error) = driver.with_upgrades().await {
-                tracing::debug!(%address, %error, "connection ended");
-            }
-        });
         let mut connection = Http1 {
             sender,
-            driver: driver.abort_handle(),
+            driver: self.drive(address, driver.with_upgrades()),
         };
         let response = connection.sender.send_request(request).await?;
         Ok((response, self.lease(address, connection)))
     }
 
     fn lease(self: &Arc<Self>, address: SocketAddr, connection: Http1) -> Lease {
-        Lease(Some((Arc::clone(self), address, connection)))
+        Lease(Use::Alone(Arc::clone(self), address, connection))
     }
 
     /// Sends a request in absolute form over HTTP/2.
     pub(super) async fn http2(
-        &self,
+        self: &Arc<Self>,
         addresses: &[SocketAddr],
         connect_timeout: Duration,
         mut request: Request<Body>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
-        let known = {
-            let shared = locked(&self.shared);
-            let mut found = addresses.iter().filter_map(|address| shared.get(address));
-            found.find(|sender| !sender.is_closed()).cloned()
-        };
-        if let Some(mut sender) = known {
+        if let Some((mut sender, stream)) = self.share(addresses) {
             match sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, Lease(None))),
+                Ok(response) => return Ok((response, Lease(Use::Shared(stream)))),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(error.into_error().into()),
@@ -195,13 +298,26 @@ impl Pool {
         let (address, stream) = connect(addresses, connect_timeout).await?;
         let (mut sender, driver) =
             http2::handshake(self.tasks.clone(), TokioIo::new(stream)).await?;
-        self.tasks.spawn(async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(%address, %error, "connection ended");
-            }
-        });
-        locked(&self.shared).insert(address, sender.clone());
-        Ok((sender.send_request(request).await?, Lease(None)))
+        let shared = Shared::new(sender.clone());
+        let stream = shared.begin();
+        {
+            let mut kept = locked(&self.kept);
+            kept.shared.insert(address, shared);
+            self.sweep_later(&mut kept);
+        }
+        self.drive(address, driver);
+        let response = sender.send_request(request).await?;
+        Ok((response, Lease(Use::Shared(stream))))
+    }
+
+    /// A connection that others may use as well.
+    fn share(&self, addresses: &[SocketAddr]) -> Option<(http2::SendRequest<Body>, Stream)> {
+        let kept = locked(&self.kept);
+        let mut known = addresses
+            .iter()
+            .filter_map(|address| kept.shared.get(address));
+        let shared = known.find(|shared| !shared.sender.is_closed())?;
+        Some((shared.sender.clone(), shared.begin()))
     }
 }
 
@@ -222,4 +338,52 @@ async fn connect(
         }
     }
     Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::sleep;
+
+    use super::super::body::full;
+    use super::super::task::lifetime;
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(5);
+
+    #[tokio::test]
+    async fn an_address_leaves_nothing_behind() {
+        for (idle_timeout, upstream_closes) in
+            [(Duration::from_millis(50), false), (Duration::MAX, true)]
+        {
+            let (_lifetime, tasks) = lifetime();
+            let pool = Arc::new(Pool::new(idle_timeout, tasks));
+            let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = upstream.local_addr().unwrap();
+            let answering = async {
+                let (mut stream, _) = upstream.accept().await.unwrap();
+                stream.read_u8().await.unwrap();
+                let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+                stream.write_all(answer).await.unwrap();
+                stream
+            };
+            let request = Request::new(full(""));
+            let addresses = [address];
+            let asking = pool.http1(&addresses, SETTLE, request);
+            let (answer, stream) = tokio::join!(asking, answering);
+            let (response, lease) = answer.unwrap();
+            drop(response);
+            lease.release();
+            let emptied = async |expected: bool| {
+                while locked(&pool.kept).idle.is_empty() != expected {
+                    sleep(MOMENT).await;
+                }
+            };
+            timeout(SETTLE, emptied(false)).await.unwrap();
+            let _open = (!upstream_closes).then_some(stream);
+            timeout(SETTLE, emptied(true)).await.unwrap();
+            assert!(locked(&pool.kept).sweeper.is_none());
+        }
+    }
 }

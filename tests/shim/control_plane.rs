@@ -162,7 +162,67 @@ impl Subscription {
         let mine = |name: &String| wildcard(kind) || self.names.contains(name);
         all.into_iter().filter(|(name, _)| mine(name)).collect()
     }
+
+    fn nonce(&mut self, kind: Kind) -> String {
+        self.answered = true;
+        self.nonce += 1;
+        format!("{kind:?}-{}", self.nonce)
+    }
+
+    fn sotw(&mut self, kind: Kind, world: &World) -> Option<DiscoveryResponse> {
+        let visible = self.visible(kind, world);
+        let now = versions(&visible);
+        let nothing = now.is_empty() && !wildcard(kind);
+        if nothing || (self.answered && self.sent == now) {
+            return None;
+        }
+        self.sent = now.clone();
+        Some(DiscoveryResponse {
+            version_info: format!("{now:?}"),
+            resources: visible.into_values().map(|(_, any)| any).collect(),
+            type_url: kind.type_url().into(),
+            nonce: self.nonce(kind),
+            ..Default::default()
+        })
+    }
+
+    fn delta(&mut self, kind: Kind, world: &World) -> Option<DeltaDiscoveryResponse> {
+        let visible = self.visible(kind, world);
+        let now = versions(&visible);
+        let resources: Vec<_> = visible
+            .into_iter()
+            .filter(|(name, (version, _))| {
+                self.owed.contains(name) || self.sent.get(name) != Some(version)
+            })
+            .map(|(name, (version, any))| Resource {
+                name,
+                version,
+                resource: Some(any),
+                ..Default::default()
+            })
+            .collect();
+        let gone = self.sent.keys().chain(&self.owed);
+        let removed: BTreeSet<_> = gone
+            .filter(|name| !now.contains_key(*name))
+            .cloned()
+            .collect();
+        self.sent = now;
+        self.owed.clear();
+        let nothing = resources.is_empty() && removed.is_empty();
+        if nothing && (self.answered || !wildcard(kind)) {
+            return None;
+        }
+        Some(DeltaDiscoveryResponse {
+            resources,
+            removed_resources: removed.into_iter().collect(),
+            type_url: kind.type_url().into(),
+            nonce: self.nonce(kind),
+            ..Default::default()
+        })
+    }
 }
+
+type Subscriptions = BTreeMap<Kind, Subscription>;
 
 fn versions(visible: &BTreeMap<String, (String, Any)>) -> BTreeMap<String, String> {
     visible
@@ -176,35 +236,24 @@ impl Service {
         self.log.lock().unwrap().push(line);
     }
 
-    async fn sotw(
+    /// Pushes what changes, and listens to what is wanted, in either variant of the protocol.
+    async fn stream<Q, R>(
         self,
-        mut requests: Streaming<DiscoveryRequest>,
-        responses: mpsc::Sender<Result<DiscoveryResponse, Status>>,
+        mut requests: Streaming<Q>,
+        responses: mpsc::Sender<Result<R, Status>>,
+        push: fn(&mut Subscription, Kind, &World) -> Option<R>,
+        receive: fn(&Self, &mut Subscriptions, Q),
     ) {
-        let mut subscriptions: BTreeMap<Kind, Subscription> = BTreeMap::new();
+        let mut subscriptions = Subscriptions::new();
         let mut world = self.world.clone();
         loop {
             for kind in PUSH {
-                let Some(subscription) = subscriptions.get_mut(&kind) else {
-                    continue;
-                };
-                let visible = subscription.visible(kind, &world.borrow());
-                let now = versions(&visible);
-                let nothing = now.is_empty() && !wildcard(kind);
-                if nothing || (subscription.answered && subscription.sent == now) {
-                    continue;
-                }
-                subscription.answered = true;
-                subscription.sent = now.clone();
-                subscription.nonce += 1;
-                let response = DiscoveryResponse {
-                    version_info: format!("{now:?}"),
-                    resources: visible.into_values().map(|(_, any)| any).collect(),
-                    type_url: kind.type_url().into(),
-                    nonce: format!("{kind:?}-{}", subscription.nonce),
-                    ..Default::default()
-                };
-                if responses.send(Ok(response)).await.is_err() {
+                let pushed = subscriptions
+                    .get_mut(&kind)
+                    .and_then(|subscription| push(subscription, kind, &world.borrow()));
+                if let Some(response) = pushed
+                    && responses.send(Ok(response)).await.is_err()
+                {
                     return;
                 }
             }
@@ -212,98 +261,43 @@ impl Service {
                 changed = world.changed() => if changed.is_err() { return },
                 request = requests.next() => {
                     let Some(Ok(request)) = request else { return };
-                    let kind = kind_of(&request.type_url);
-                    let subscription = subscriptions.entry(kind).or_default();
-                    subscription.names = request.resource_names.into_iter().collect();
-                    if let Some(error) = request.error_detail {
-                        self.note(format!("NACK {}", error.message));
-                    } else if request.response_nonce.is_empty() {
-                        self.note(format!("{kind:?} held {}", request.version_info));
-                    }
+                    receive(&self, &mut subscriptions, request);
                 }
             }
         }
     }
 
-    async fn delta(
-        self,
-        mut requests: Streaming<DeltaDiscoveryRequest>,
-        responses: mpsc::Sender<Result<DeltaDiscoveryResponse, Status>>,
-    ) {
-        let mut subscriptions: BTreeMap<Kind, Subscription> = BTreeMap::new();
-        let mut world = self.world.clone();
-        loop {
-            for kind in PUSH {
-                let Some(subscription) = subscriptions.get_mut(&kind) else {
-                    continue;
-                };
-                let visible = subscription.visible(kind, &world.borrow());
-                let now = versions(&visible);
-                let resources: Vec<_> = visible
-                    .into_iter()
-                    .filter(|(name, (version, _))| {
-                        subscription.owed.contains(name)
-                            || subscription.sent.get(name) != Some(version)
-                    })
-                    .map(|(name, (version, any))| Resource {
-                        name,
-                        version,
-                        resource: Some(any),
-                        ..Default::default()
-                    })
-                    .collect();
-                let gone = subscription.sent.keys().chain(&subscription.owed);
-                let removed: BTreeSet<_> = gone
-                    .filter(|name| !now.contains_key(*name))
-                    .cloned()
-                    .collect();
-                subscription.sent = now;
-                subscription.owed.clear();
-                if resources.is_empty()
-                    && removed.is_empty()
-                    && (subscription.answered || !wildcard(kind))
-                {
-                    continue;
-                }
+    fn sotw(&self, subscriptions: &mut Subscriptions, request: DiscoveryRequest) {
+        let kind = kind_of(&request.type_url);
+        let subscription = subscriptions.entry(kind).or_default();
+        subscription.names = request.resource_names.into_iter().collect();
+        if let Some(error) = request.error_detail {
+            self.note(format!("NACK {}", error.message));
+        } else if request.response_nonce.is_empty() {
+            self.note(format!("{kind:?} held {}", request.version_info));
+        }
+    }
+
+    fn delta(&self, subscriptions: &mut Subscriptions, request: DeltaDiscoveryRequest) {
+        let kind = kind_of(&request.type_url);
+        let subscription = subscriptions.entry(kind).or_default();
+        for name in request.resource_names_unsubscribe {
+            subscription.names.remove(&name);
+            subscription.sent.remove(&name);
+        }
+        for name in request.resource_names_subscribe {
+            subscription.names.insert(name.clone());
+            subscription.owed.insert(name);
+        }
+        if let Some(error) = request.error_detail {
+            self.note(format!("NACK {}", error.message));
+        } else if request.response_nonce.is_empty() {
+            for (name, version) in request.initial_resource_versions {
+                self.note(format!("{kind:?} held {name}"));
                 subscription.answered = true;
-                subscription.nonce += 1;
-                let response = DeltaDiscoveryResponse {
-                    resources,
-                    removed_resources: removed.into_iter().collect(),
-                    type_url: kind.type_url().into(),
-                    nonce: format!("{kind:?}-{}", subscription.nonce),
-                    ..Default::default()
-                };
-                if responses.send(Ok(response)).await.is_err() {
-                    return;
-                }
-            }
-            tokio::select! {
-                changed = world.changed() => if changed.is_err() { return },
-                request = requests.next() => {
-                    let Some(Ok(request)) = request else { return };
-                    let kind = kind_of(&request.type_url);
-                    let subscription = subscriptions.entry(kind).or_default();
-                    for name in request.resource_names_unsubscribe {
-                        subscription.names.remove(&name);
-                        subscription.sent.remove(&name);
-                    }
-                    for name in request.resource_names_subscribe {
-                        subscription.names.insert(name.clone());
-                        subscription.owed.insert(name);
-                    }
-                    if let Some(error) = request.error_detail {
-                        self.note(format!("NACK {}", error.message));
-                    } else if request.response_nonce.is_empty() {
-                        for (name, version) in request.initial_resource_versions {
-                            self.note(format!("{kind:?} held {name}"));
-                            subscription.answered = true;
-                            // As the specification allows: what is held is not sent again.
-                            subscription.owed.remove(&name);
-                            subscription.sent.insert(name, version);
-                        }
-                    }
-                }
+                // As the specification allows: what is held is not sent again.
+                subscription.owed.remove(&name);
+                subscription.sent.insert(name, version);
             }
         }
     }
@@ -321,7 +315,9 @@ impl AggregatedDiscoveryService for Service {
         request: Request<Streaming<DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
         let (sender, receiver) = mpsc::channel(4);
-        tokio::spawn(self.clone().sotw(request.into_inner(), sender));
+        let requests = request.into_inner();
+        let service = self.clone();
+        tokio::spawn(service.stream(requests, sender, Subscription::sotw, Self::sotw));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
@@ -330,7 +326,9 @@ impl AggregatedDiscoveryService for Service {
         request: Request<Streaming<DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
         let (sender, receiver) = mpsc::channel(4);
-        tokio::spawn(self.clone().delta(request.into_inner(), sender));
+        let requests = request.into_inner();
+        let service = self.clone();
+        tokio::spawn(service.stream(requests, sender, Subscription::delta, Self::delta));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 }

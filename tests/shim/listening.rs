@@ -10,38 +10,11 @@ use mirrorplane::shim::Kind;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::caller::{Http, begin, call, get, post, streaming};
-use crate::control_plane::{ControlPlane, put};
-use crate::resources::{Speaks, endpoints, forward, listener, primary, routes, runtime};
+use crate::control_plane::ControlPlane;
+use crate::resources::{listener, routes};
+use crate::service::{any_port, control_plane};
 use crate::upstream::Upstream;
 use crate::{VARIANTS, in_time, shim, until};
-
-const NAME: &str = "ns/v1|80";
-
-async fn control_plane(upstream: SocketAddr, listen: SocketAddr) -> ControlPlane {
-    let control_plane = ControlPlane::start().await;
-    control_plane.change(|world| {
-        put(world, Kind::Runtime, "mirrorplane", &runtime(None));
-        put(
-            world,
-            Kind::Cluster,
-            NAME,
-            &primary(NAME, Speaks::Downstream),
-        );
-        put(world, Kind::Endpoint, NAME, &endpoints(NAME, &[upstream]));
-        put(world, Kind::Listener, "outbound", &listener(listen));
-        put(
-            world,
-            Kind::Route,
-            "outbound",
-            &routes(vec![("v1.ns", vec![forward(NAME, vec![])])]),
-        );
-    });
-    control_plane
-}
-
-fn any_port() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
-}
 
 async fn refused(address: SocketAddr) {
     in_time("the socket is closed", async {
@@ -58,14 +31,7 @@ async fn an_address_in_use_is_refused_by_name_and_served_once_it_is_free() {
         let address = occupied.local_addr().unwrap();
         let control_plane = control_plane(upstream.address, address).await;
         let shim = shim(&control_plane, variant);
-        let expected = format!("NACK Listener outbound: cannot bind {address}");
-        until("the NACK", || {
-            control_plane
-                .log()
-                .iter()
-                .any(|line| line.starts_with(&expected))
-        })
-        .await;
+        cannot_bind(&control_plane, address).await;
         drop(occupied);
         assert_eq!(in_time("listening", shim.listening()).await, address);
         assert_eq!(
@@ -73,6 +39,56 @@ async fn an_address_in_use_is_refused_by_name_and_served_once_it_is_free() {
             StatusCode::OK
         );
     }
+}
+
+/// Waits until the listener is refused at this address.
+async fn cannot_bind(control_plane: &ControlPlane, address: SocketAddr) {
+    let expected = format!("NACK Listener outbound: cannot bind {address}");
+    until("the NACK", || {
+        let log = control_plane.log();
+        log.iter().any(|line| line.starts_with(&expected))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_listener_that_cannot_move_stays_where_it_was() {
+    let upstream = Upstream::echo().await;
+    let control_plane = control_plane(upstream.address, any_port()).await;
+    let shim = shim(&control_plane, VARIANTS[1]);
+    let first = in_time("listening", shim.listening()).await;
+    let works = async || {
+        in_time("an answer", async {
+            // The socket may be closed for a moment.
+            while TcpStream::connect(first).await.is_err() {}
+        })
+        .await;
+        let answer = call(first, Http::One, get("http://v1.ns/")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+    };
+
+    // To another address of the same port: the listener is not in its own way, but the neighbour is.
+    let neighbour = SocketAddr::from(([127, 0, 0, 2], first.port()));
+    let occupied = TcpListener::bind(neighbour).await.unwrap();
+    control_plane.set(Kind::Listener, "outbound", &listener(neighbour));
+    cannot_bind(&control_plane, neighbour).await;
+    works().await;
+
+    // To all addresses: here the listener is in its own way, and so is the neighbour.
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], first.port()));
+    control_plane.set(Kind::Listener, "outbound", &listener(everywhere));
+    cannot_bind(&control_plane, everywhere).await;
+    works().await;
+
+    // Without the neighbour, it is only in its own way.
+    drop(occupied);
+    control_plane.set(Kind::Listener, "outbound", &listener(first));
+    until("back", || shim.stats().ads.acks[&Kind::Listener] == 2).await;
+    control_plane.set(Kind::Listener, "outbound", &listener(everywhere));
+    until("moved", || shim.stats().ads.acks[&Kind::Listener] == 3).await;
+    works().await;
+    let answer = call(neighbour, Http::One, get("http://v1.ns/")).await;
+    assert_eq!(answer.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -4,14 +4,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+mod breaking;
 mod caller;
+mod connections;
 mod control_plane;
 mod listening;
 mod mirroring;
 mod protocol;
 mod proxying;
 mod resources;
+mod sampling;
+mod service;
 mod upstream;
+mod warming;
 
 use std::future::Future;
 use std::time::Duration;

@@ -12,7 +12,8 @@ use tokio::net::TcpStream;
 use crate::caller::{Http, begin, call, full, get, post, streaming};
 use crate::control_plane::{ControlPlane, put};
 use crate::resources::{
-    Bounds, SHADOW, Speaks, endpoints, forward, listener, mirror, primary, routes, runtime, shadow,
+    Bounds, Breakers, SHADOW, Speaks, endpoints, forward, listener, mirror, primary, routes,
+    runtime, shadow,
 };
 use crate::upstream::{Trouble, Upstream};
 use crate::{VARIANTS, in_time, shim, until};
@@ -22,15 +23,15 @@ const TARGET: &str = "ns/v2|80";
 const ALL: u32 = 1_000_000;
 
 /// A service `v1.ns` that is mirrored to `v2.ns`.
-struct Mesh {
-    control_plane: ControlPlane,
-    shim: Shim,
-    proxy: SocketAddr,
+pub(crate) struct Mesh {
+    pub(crate) control_plane: ControlPlane,
+    pub(crate) shim: Shim,
+    pub(crate) proxy: SocketAddr,
     primary: Upstream,
 }
 
 impl Mesh {
-    async fn start(
+    pub(crate) async fn start(
         variant: Variant,
         target: &[SocketAddr],
         speaks: Speaks,
@@ -85,7 +86,7 @@ impl Mesh {
         until("the new share", || self.acks(Kind::Runtime) > before).await;
     }
 
-    fn acks(&self, kind: Kind) -> u64 {
+    pub(crate) fn acks(&self, kind: Kind) -> u64 {
         self.shim
             .stats()
             .ads
@@ -95,7 +96,7 @@ impl Mesh {
             .unwrap_or_default()
     }
 
-    fn dropped(&self, reason: DropReason) -> u64 {
+    pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
         self.shim
             .stats()
             .cluster(SHADOW)
@@ -105,13 +106,13 @@ impl Mesh {
             .unwrap_or_default()
     }
 
-    async fn get(&self) {
+    pub(crate) async fn get(&self) {
         let answer = call(self.proxy, Http::One, get("http://v1.ns/")).await;
         assert_eq!(answer.status, StatusCode::OK);
     }
 
     /// Requests and copies until now.
-    fn counts(&self) -> (u64, u64) {
+    pub(crate) fn counts(&self) -> (u64, u64) {
         let counts = self.shim.stats();
         (counts.cluster(NAME).requests, counts.cluster(SHADOW).copies)
     }
@@ -228,7 +229,7 @@ async fn a_target_without_endpoints_or_with_too_much_to_do_costs_only_the_copy()
     let (hung, _task) = Trouble::Hung.start().await;
     let bounds = Bounds {
         stream_seconds: 600,
-        limit: 2,
+        breakers: Breakers::all(2),
         ..Bounds::default()
     };
     let mesh = Mesh::start(Variant::Delta, &[hung], Speaks::Http1, bounds).await;
@@ -246,7 +247,7 @@ async fn a_copy_ends_with_its_time() {
     let (hung, _task) = Trouble::Hung.start().await;
     let bounds = Bounds {
         stream_seconds: 1,
-        limit: 1,
+        breakers: Breakers::all(1),
         ..Bounds::default()
     };
     for speaks in [Speaks::Http1, Speaks::Http2] {

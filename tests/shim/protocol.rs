@@ -7,35 +7,11 @@ use http::StatusCode;
 use mirrorplane::shim::Kind;
 
 use crate::caller::{Http, call, get};
-use crate::control_plane::{ControlPlane, put};
-use crate::resources::{Speaks, endpoints, forward, listener, primary, routes, runtime};
+use crate::control_plane::put;
+use crate::resources::{Speaks, endpoints, forward, primary, routes};
+use crate::service::{NAME, any_port, control_plane};
 use crate::upstream::Upstream;
 use crate::{VARIANTS, in_time, shim, until};
-
-const NAME: &str = "ns/v1|80";
-
-async fn control_plane(upstream: SocketAddr) -> ControlPlane {
-    let control_plane = ControlPlane::start().await;
-    control_plane.change(|world| {
-        put(world, Kind::Runtime, "mirrorplane", &runtime(None));
-        put(
-            world,
-            Kind::Cluster,
-            NAME,
-            &primary(NAME, Speaks::Downstream),
-        );
-        put(world, Kind::Endpoint, NAME, &endpoints(NAME, &[upstream]));
-        put(
-            world,
-            Kind::Listener,
-            "outbound",
-            &listener(SocketAddr::from(([127, 0, 0, 1], 0))),
-        );
-        let hosts = vec![("v1.ns", vec![forward(NAME, vec![])])];
-        put(world, Kind::Route, "outbound", &routes(hosts));
-    });
-    control_plane
-}
 
 async fn status(proxy: SocketAddr, host: &str) -> StatusCode {
     call(proxy, Http::One, get(&format!("http://{host}/")))
@@ -47,7 +23,7 @@ async fn status(proxy: SocketAddr, host: &str) -> StatusCode {
 async fn what_is_not_supported_is_refused_by_name_and_the_last_good_stays() {
     for variant in VARIANTS {
         let upstream = Upstream::echo().await;
-        let control_plane = control_plane(upstream.address).await;
+        let control_plane = control_plane(upstream.address, any_port()).await;
         let shim = shim(&control_plane, variant);
         let proxy = in_time("listening", shim.listening()).await;
 
@@ -86,7 +62,7 @@ async fn what_is_not_supported_is_refused_by_name_and_the_last_good_stays() {
 async fn without_its_control_plane_the_shim_serves_on_and_comes_back() {
     for variant in VARIANTS {
         let upstream = Upstream::echo().await;
-        let mut control_plane = control_plane(upstream.address).await;
+        let mut control_plane = control_plane(upstream.address, any_port()).await;
         let shim = shim(&control_plane, variant);
         let proxy = in_time("listening", shim.listening()).await;
         control_plane.stop().await;
@@ -121,7 +97,7 @@ async fn without_its_control_plane_the_shim_serves_on_and_comes_back() {
 async fn clusters_and_endpoints_follow_each_other() {
     for variant in VARIANTS {
         let upstream = Upstream::echo().await;
-        let control_plane = control_plane(upstream.address).await;
+        let control_plane = control_plane(upstream.address, any_port()).await;
         let shim = shim(&control_plane, variant);
         let proxy = in_time("listening", shim.listening()).await;
         // A new cluster brings a new name to subscribe to; an old one that goes takes its name along.

@@ -33,6 +33,7 @@ pub(crate) struct Seen {
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     seen: watch::Receiver<Vec<Seen>>,
+    open: watch::Receiver<usize>,
     task: JoinHandle<()>,
 }
 
@@ -41,12 +42,15 @@ impl Upstream {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let (sender, seen) = watch::channel(Vec::new());
+        let (opened, open) = watch::channel(0);
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 let (stream, _) = socket.accept().await.unwrap();
                 let sender = sender.clone();
+                let opened = opened.clone();
                 connections.spawn(async move {
+                    opened.send_modify(|open| *open += 1);
                     let service = service_fn(move |request| {
                         let response = echo(request, &sender);
                         async move { Ok::<_, Infallible>(response) }
@@ -58,18 +62,25 @@ impl Upstream {
                         .serve_connection_with_upgrades(TokioIo::new(stream), service)
                         .await
                         .ok();
+                    opened.send_modify(|open| *open -= 1);
                 });
             }
         });
         Self {
             address,
             seen,
+            open,
             task,
         }
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.borrow().clone()
+    }
+
+    /// Connections that are open.
+    pub(crate) fn open(&self) -> usize {
+        *self.open.borrow()
     }
 
     /// Waits until this many requests have come.

@@ -18,7 +18,14 @@ pub(crate) enum Speaks {
     Http2,
 }
 
-fn http_options(speaks: Speaks, bound: Option<Duration>) -> HashMap<String, Any> {
+/// Times of a cluster.
+#[derive(Default)]
+struct Times {
+    stream: Option<Duration>,
+    idle: Option<Duration>,
+}
+
+fn http_options(speaks: Speaks, times: Times) -> HashMap<String, Any> {
     use options::explicit_http_config::ProtocolConfig;
     use upstream::http_protocol_options as options;
 
@@ -28,8 +35,9 @@ fn http_options(speaks: Speaks, bound: Option<Duration>) -> HashMap<String, Any>
         })
     };
     let message = upstream::HttpProtocolOptions {
-        common_http_protocol_options: bound.map(|bound| core::HttpProtocolOptions {
-            max_stream_duration: Some(bound),
+        common_http_protocol_options: Some(core::HttpProtocolOptions {
+            max_stream_duration: times.stream,
+            idle_timeout: times.idle,
             ..Default::default()
         }),
         upstream_protocol_options: Some(match speaks {
@@ -51,14 +59,32 @@ fn http_options(speaks: Speaks, bound: Option<Duration>) -> HashMap<String, Any>
     )])
 }
 
-fn breakers(limit: u32) -> Option<cluster::CircuitBreakers> {
-    let limit = || Some(UInt32Value { value: limit });
+/// Limits of what is under way at once.
+#[derive(Clone, Copy)]
+pub(crate) struct Breakers {
+    pub(crate) connections: u32,
+    pub(crate) pending: u32,
+    pub(crate) requests: u32,
+}
+
+impl Breakers {
+    pub(crate) const fn all(limit: u32) -> Self {
+        Self {
+            connections: limit,
+            pending: limit,
+            requests: limit,
+        }
+    }
+}
+
+fn breakers(breakers: Breakers) -> Option<cluster::CircuitBreakers> {
+    let limit = |value| Some(UInt32Value { value });
     Some(cluster::CircuitBreakers {
         thresholds: vec![cluster::circuit_breakers::Thresholds {
-            max_connections: limit(),
-            max_pending_requests: limit(),
-            max_requests: limit(),
-            max_retries: limit(),
+            max_connections: limit(breakers.connections),
+            max_pending_requests: limit(breakers.pending),
+            max_requests: limit(breakers.requests),
+            max_retries: limit(breakers.requests),
             ..Default::default()
         }],
         ..Default::default()
@@ -82,9 +108,21 @@ fn eds(name: &str, service: &str) -> cluster::Cluster {
 pub(crate) fn primary(name: &str, speaks: Speaks) -> cluster::Cluster {
     cluster::Cluster {
         connect_timeout: seconds(10),
-        circuit_breakers: breakers(u32::MAX),
-        typed_extension_protocol_options: http_options(speaks, None),
+        circuit_breakers: breakers(Breakers::all(u32::MAX)),
+        typed_extension_protocol_options: http_options(speaks, Times::default()),
         ..eds(name, name)
+    }
+}
+
+/// A cluster whose idle connections are closed after a second.
+pub(crate) fn impatient(name: &str, speaks: Speaks) -> cluster::Cluster {
+    let times = Times {
+        stream: None,
+        idle: seconds(1),
+    };
+    cluster::Cluster {
+        typed_extension_protocol_options: http_options(speaks, times),
+        ..primary(name, speaks)
     }
 }
 
@@ -93,7 +131,7 @@ pub(crate) fn primary(name: &str, speaks: Speaks) -> cluster::Cluster {
 pub(crate) struct Bounds {
     pub(crate) stream_seconds: i64,
     pub(crate) buffer: u32,
-    pub(crate) limit: u32,
+    pub(crate) breakers: Breakers,
 }
 
 impl Default for Bounds {
@@ -101,7 +139,7 @@ impl Default for Bounds {
         Self {
             stream_seconds: 5,
             buffer: 2 << 20,
-            limit: 64,
+            breakers: Breakers::all(64),
         }
     }
 }
@@ -109,11 +147,17 @@ impl Default for Bounds {
 pub(crate) fn shadow(service: &str, speaks: Speaks, bounds: Bounds) -> cluster::Cluster {
     cluster::Cluster {
         connect_timeout: seconds(1),
-        circuit_breakers: breakers(bounds.limit),
+        circuit_breakers: breakers(bounds.breakers),
         per_connection_buffer_limit_bytes: Some(UInt32Value {
             value: bounds.buffer,
         }),
-        typed_extension_protocol_options: http_options(speaks, seconds(bounds.stream_seconds)),
+        typed_extension_protocol_options: http_options(
+            speaks,
+            Times {
+                stream: seconds(bounds.stream_seconds),
+                idle: None,
+            },
+        ),
         ..eds(SHADOW, service)
     }
 }
@@ -137,8 +181,8 @@ pub(crate) fn passthrough() -> cluster::Cluster {
         )),
         lb_policy: cluster::cluster::LbPolicy::ClusterProvided as i32,
         connect_timeout: seconds(10),
-        circuit_breakers: breakers(u32::MAX),
-        typed_extension_protocol_options: http_options(Speaks::Downstream, None),
+        circuit_breakers: breakers(Breakers::all(u32::MAX)),
+        typed_extension_protocol_options: http_options(Speaks::Downstream, Times::default()),
         ..Default::default()
     }
 }

@@ -23,7 +23,9 @@ use mirrorplane::proto::envoy::service::runtime::v3::Runtime;
 use mirrorplane::proto::google::protobuf::value::Kind as ValueKind;
 use mirrorplane::proto::google::protobuf::{Struct, Value};
 
-pub(crate) use cluster::{Bounds, SHADOW, Speaks, passthrough, primary, shadow};
+pub(crate) use cluster::{
+    Bounds, Breakers, SHADOW, Speaks, impatient, passthrough, primary, shadow,
+};
 
 pub(crate) const KEY: &str = "mirrorplane.share.ns.rule";
 
