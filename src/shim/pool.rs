@@ -43,6 +43,8 @@ pub(super) struct Pool {
     tasks: Tasks,
     /// How long a connection may be idle and still be used again.
     idle_timeout: Duration,
+    /// Whether a connection carries one request only.
+    single_use: bool,
     idle: Mutex<HashMap<SocketAddr, Vec<Idle>>>,
     shared: Mutex<HashMap<SocketAddr, http2::SendRequest<Body>>>,
 }
@@ -67,14 +69,34 @@ impl Drop for Http1 {
     }
 }
 
-/// The use of a connection for one request. Dropped before it is released, it closes an HTTP/1.1 connection.
+/// An HTTP/2 connection of one request. Dropped, it is closed at once, even if the server does not read.
 #[derive(Debug)]
-pub(super) struct Lease(Option<(Arc<Pool>, SocketAddr, Http1)>);
+struct Alone(AbortHandle);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The use of a connection for one request. Dropped before it is released, it closes a connection of its own.
+#[derive(Debug)]
+pub(super) struct Lease(Use);
+
+#[derive(Debug)]
+enum Use {
+    Http1(Option<(Arc<Pool>, SocketAddr, Http1)>),
+    Alone(#[expect(dead_code, reason = "only its end matters")] Alone),
+    Shared,
+}
 
 impl Lease {
     /// The answer was read to its end: the connection may be used again.
     pub(super) fn release(mut self) {
-        if let Some((pool, address, mut connection)) = self.0.take() {
+        if let Use::Http1(held) = &mut self.0
+            && let Some((pool, address, mut connection)) = held.take()
+            && !pool.single_use
+        {
             if connection.sender.is_ready() {
                 pool.put(address, connection);
                 return;
@@ -90,10 +112,11 @@ impl Lease {
 }
 
 impl Pool {
-    pub(super) fn new(idle_timeout: Duration, tasks: Tasks) -> Self {
+    pub(super) fn new(idle_timeout: Duration, single_use: bool, tasks: Tasks) -> Self {
         Self {
             tasks,
             idle_timeout,
+            single_use,
             idle: Mutex::default(),
             shared: Mutex::default(),
         }
@@ -168,7 +191,7 @@ impl Pool {
     }
 
     fn lease(self: &Arc<Self>, address: SocketAddr, connection: Http1) -> Lease {
-        Lease(Some((Arc::clone(self), address, connection)))
+        Lease(Use::Http1(Some((Arc::clone(self), address, connection))))
     }
 
     /// Sends a request in absolute form over HTTP/2.
@@ -185,7 +208,7 @@ impl Pool {
         };
         if let Some(mut sender) = known {
             match sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, Lease(None))),
+                Ok(response) => return Ok((response, Lease(Use::Shared))),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(error.into_error().into()),
@@ -195,13 +218,18 @@ impl Pool {
         let (address, stream) = connect(addresses, connect_timeout).await?;
         let (mut sender, driver) =
             http2::handshake(self.tasks.clone(), TokioIo::new(stream)).await?;
-        self.tasks.spawn(async move {
+        let driver = self.tasks.spawn(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(%address, %error, "connection ended");
             }
         });
+        if self.single_use {
+            let alone = Alone(driver.abort_handle());
+            let response = sender.send_request(request).await?;
+            return Ok((response, Lease(Use::Alone(alone))));
+        }
         locked(&self.shared).insert(address, sender.clone());
-        Ok((sender.send_request(request).await?, Lease(None)))
+        Ok((sender.send_request(request).await?, Lease(Use::Shared)))
     }
 }
 

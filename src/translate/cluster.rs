@@ -73,11 +73,21 @@ fn primary(backend: &Backend) -> Cluster {
 fn shadow(mirror: &Mirror) -> Cluster {
     let protocol = match mirror.target.protocol {
         Protocol::Http1 => ProtocolConfig::HttpProtocolOptions(Http1ProtocolOptions::default()),
-        Protocol::Http2 => ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default()),
+        Protocol::Http2 => ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions {
+            max_concurrent_streams: number(1),
+            ..Http2ProtocolOptions::default()
+        }),
+    };
+    // The copies on one HTTP/2 connection would share its buffer, which holds one or two of them: the third would make its
+    // caller wait for a shadow that does not read. A connection on which a copy got stuck would be used again as well.
+    let per_connection = match mirror.target.protocol {
+        Protocol::Http1 => None,
+        Protocol::Http2 => number(1),
     };
     let options = HttpProtocolOptions {
         common_http_protocol_options: Some(CommonOptions {
             max_stream_duration: seconds(COPY_SECONDS),
+            max_requests_per_connection: per_connection,
             ..CommonOptions::default()
         }),
         // Explicit: a copy has no downstream connection whose protocol it could follow, and would go out as HTTP/1.
