@@ -33,7 +33,8 @@ const COPY_BUFFER: u32 = 2 * 1024 * 1024;
 
 /// Seconds after which a connection that nobody uses is closed. Servers close theirs as well, many after 2 to 5 s, and a
 /// request that meets such a close on its way is lost: 10 % and more were, at the worst moment. Without the proxy a
-/// caller that opens its own connections never sees that, so the proxy has to be the one that closes first.
+/// caller that opens its own connections never sees that, so the proxy has to be the one that closes first. A copy would
+/// be lost in the same way.
 const IDLE_SECONDS: i64 = 1;
 
 /// All clusters of a group, by name.
@@ -87,6 +88,7 @@ fn shadow(mirror: &Mirror) -> Cluster {
     let options = HttpProtocolOptions {
         common_http_protocol_options: Some(CommonOptions {
             max_stream_duration: seconds(COPY_SECONDS),
+            idle_timeout: seconds(IDLE_SECONDS),
             max_requests_per_connection: per_connection,
             ..CommonOptions::default()
         }),
