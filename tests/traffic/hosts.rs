@@ -164,12 +164,31 @@ async fn other_hosts_pass_through_and_the_proxy_does_not_call_itself() {
             "{stage}: once, and no copy"
         );
 
-        let itself = format!("http://{}/", stage.sidecar.proxy);
-        let answer = caller.call("GET", &itself, b"").await.unwrap();
-        assert_eq!(
-            answer.status(),
-            508,
-            "{stage}: a request for the proxy itself does not go round for ever"
-        );
+        let port = stage.sidecar.proxy.port();
+        for itself in [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0.0.0.0",
+            "localhost",
+            "localhost.",
+            "foo.localhost",
+            "any.name.at.all",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
+            for url in [
+                format!("http://{itself}:{port}/"),
+                format!("http://{itself}:0{port}/"),
+            ] {
+                let answer = stage.caller().await.call("GET", &url, b"").await.unwrap();
+                assert_eq!(
+                    answer.status(),
+                    508,
+                    "{stage}: {url} does not go round for ever"
+                );
+            }
+        }
+        stage.assert_no_nack();
     }
 }
