@@ -88,7 +88,7 @@ fn usable<'s, 'a>(
         );
         return None;
     };
-    if service.default_port().is_some() {
+    if service.http_ports().next().is_some() {
         return Some(service);
     }
     let reasons = service.ports.iter().filter_map(|port| {

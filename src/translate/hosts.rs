@@ -39,7 +39,7 @@ impl HostForm {
 pub fn forms(destination: &Destination, port: &DestinationPort) -> Vec<HostForm> {
     let number = port.backend.port;
     let mut ports = vec![format!(":{number}")];
-    if number == destination.default_port {
+    if destination.default_port == Some(number) {
         ports.insert(0, String::new());
     }
 
@@ -95,7 +95,7 @@ mod tests {
             service,
             cluster_ips: ips.iter().map(|ip| ip.parse().unwrap()).collect(),
             local,
-            default_port: number(default_port),
+            default_port: Some(number(default_port)),
             ports: vec![port.clone()],
         };
         let target = Namespaced::new("other", "ok-V2");

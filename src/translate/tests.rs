@@ -45,7 +45,7 @@ fn destination(name: &str, ports: Vec<DestinationPort>) -> Destination {
         service: Namespaced::new("pipy", name),
         cluster_ips: vec!["10.96.0.7".parse().unwrap(), "fd00::7".parse().unwrap()],
         local: true,
-        default_port: ports[0].backend.port,
+        default_port: Some(ports[0].backend.port),
         ports,
     }
 }

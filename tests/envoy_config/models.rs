@@ -103,7 +103,7 @@ fn destination(name: &str, ports: Vec<DestinationPort>) -> Destination {
         service: Namespaced::new("pipy", name),
         cluster_ips: vec!["10.96.0.7".parse().unwrap(), "fd00::8".parse().unwrap()],
         local: false,
-        default_port: ports[0].backend.port,
+        default_port: Some(ports[0].backend.port),
         ports,
     }
 }
