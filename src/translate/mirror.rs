@@ -1,7 +1,7 @@
 //! Which requests may be copied, and how a copy differs from its request.
 //!
 //! The proxy streams a body to the shadow as it comes, and stops reading from the caller when the shadow stops reading. So
-//! a body is copied only if it surely fits the shadow's buffers. A protocol upgrade is no request to copy.
+//! a body is copied only if it surely fits the shadow's buffers. A protocol upgrade is no request to copy, and neither is a copy.
 //!
 //! gRPC is the exception: the size of its bodies is not known beforehand. Measured with a shadow that reads nothing, 4 MiB
 //! (the largest message that gRPC accepts by default) make nobody wait; a client that streams 20 MiB waits, once per
@@ -39,7 +39,7 @@ pub(super) enum Verdict {
 }
 
 /// The cases, of which the first that matches decides; `None` matches every request.
-pub(super) fn cases() -> [(Option<HeaderMatcher>, Verdict); 6] {
+pub(super) fn cases() -> [(Option<HeaderMatcher>, Verdict); 7] {
     use HeaderMatchSpecifier as Is;
     let small = Int64Range {
         start: 0,
@@ -64,6 +64,8 @@ pub(super) fn cases() -> [(Option<HeaderMatcher>, Verdict); 6] {
         ..RegexMatcher::default()
     }));
     [
+        // Two rules, or an endpoint that is a sidecar, may lead a copy round in a circle.
+        (case(MIRROR_HEADER, Is::PresentMatch(true)), Verdict::Spare),
         (case("upgrade", Is::PresentMatch(true)), Verdict::Spare),
         (case("content-length", Is::RangeMatch(small)), Verdict::Copy),
         (

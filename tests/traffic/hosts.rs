@@ -1,8 +1,11 @@
 //! By which names a mirrored service is known, and under which name its copies travel.
 
+use http_body_util::Full;
+use hyper::Request;
+
 use super::rig::eventually;
 use super::rig::sidecar::Plane;
-use super::rig::stage::Stage;
+use super::rig::stage::{Stage, URL};
 
 /// A Host of the primary, and that of its copy: the first label is the mirror's name.
 const FORMS: [(&str, &str); 11] = [
@@ -190,5 +193,23 @@ async fn other_hosts_pass_through_and_the_proxy_does_not_call_itself() {
             }
         }
         stage.assert_no_nack();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_not_copied_again() {
+    for plane in Plane::ALL {
+        let Some(stage) = Stage::new(plane).await else {
+            continue;
+        };
+        let request = Request::get(URL)
+            .header("host", "pipy-ok-v1.pipy:8080")
+            .header("x-mirror-shadow", "some/rule")
+            .body(Full::default())
+            .unwrap();
+        let answer = stage.caller().await.send(request).await.unwrap();
+        assert_eq!(answer.headers()["x-served-by"], "v1", "{stage}");
+        assert_eq!(stage.shadow.settled().await, 0, "{stage}");
+        assert_eq!(stage.live.count(), 1, "{stage}");
     }
 }
