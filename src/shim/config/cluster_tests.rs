@@ -1,4 +1,4 @@
-use envoy_types::pb::google::protobuf::Duration as ProtoDuration;
+use envoy_types::pb::google::protobuf::{Duration as ProtoDuration, UInt32Value};
 use proto::cluster::EdsClusterConfig;
 
 use super::*;
@@ -33,7 +33,7 @@ const HTTP_OPTIONS_PATH: &str = "typed_extension_protocol_options";
 fn http2(cluster: &mut proto::Cluster, requests: Option<u32>, streams: Option<u32>) {
     use upstream::http_protocol_options::ExplicitHttpConfig;
     let streams = Http2ProtocolOptions {
-        max_concurrent_streams: streams.map(Into::into),
+        max_concurrent_streams: streams.map(|value| UInt32Value { value }),
         ..Default::default()
     };
     let explicit = ExplicitHttpConfig {
@@ -41,7 +41,7 @@ fn http2(cluster: &mut proto::Cluster, requests: Option<u32>, streams: Option<u3
     };
     let options = upstream::HttpProtocolOptions {
         common_http_protocol_options: Some(CommonOptions {
-            max_requests_per_connection: requests.map(Into::into),
+            max_requests_per_connection: requests.map(|value| UInt32Value { value }),
             ..Default::default()
         }),
         upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)),
