@@ -197,7 +197,7 @@ fn json_has_a_list_per_type_in_the_words_of_the_api() {
         ("/clusters/1/name", "pipy/ok-v1|8080"),
         ("/endpoints/0/cluster_name", "pipy/ok-v1|8080"),
         ("/listeners/0/traffic_direction", "OUTBOUND"),
-        ("/routes/0/virtual_hosts/0/name", "loop"),
+        ("/routes/0/virtual_hosts/0/name", "ok-v1.pipy"),
         (
             "/runtime/0/layer/mirrorplane.share.curl.rule/denominator",
             "MILLION",
