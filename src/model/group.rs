@@ -38,8 +38,9 @@ pub struct Destination {
     pub cluster_ips: Vec<IpAddr>,
     /// Whether callers of this group are in its namespace, and so may use its name alone.
     pub local: bool,
-    /// The port of a request that names none: 80, or else the Service's first HTTP port.
-    pub default_port: NonZeroU16,
+    /// The port of a request that names none: 80, or else the Service's first HTTP port. `None` if port 80 is there and is
+    /// not HTTP: such a request is meant for it.
+    pub default_port: Option<NonZeroU16>,
     /// Its HTTP ports, in the Service's order.
     pub ports: Vec<DestinationPort>,
 }

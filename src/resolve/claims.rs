@@ -91,7 +91,7 @@ fn usable<'s, 'a>(
         );
         return None;
     };
-    if service.default_port().is_some() && service.has_slices {
+    if service.http_ports().next().is_some() && service.has_slices {
         return Some(service);
     }
     if service.default_port().is_some() {

@@ -114,7 +114,7 @@ impl<'a> Offers<'a> {
                 service: (*name).clone(),
                 cluster_ips: service.cluster_ips.clone(),
                 local: home == Some(name.namespace.as_str()),
-                default_port: service.default_port()?,
+                default_port: service.default_port(),
                 ports: ports.collect(),
             })
         });

@@ -138,13 +138,14 @@ impl<'a> UsedService<'a> {
             .filter_map(|port| port.backend.as_ref().ok())
     }
 
-    /// The port of a request that names none; `None` if no port is HTTP.
+    /// The port of a request that names none; `None` if that is not HTTP.
     pub(super) fn default_port(&self) -> Option<NonZeroU16> {
+        let http = NonZeroU16::new(80)?;
         let mut numbers = self.http_ports().map(|backend| backend.port);
-        let first = numbers.next()?;
-        let http = NonZeroU16::new(80);
-        let has_80 = http == Some(first) || numbers.any(|number| http == Some(number));
-        http.filter(|_| has_80).or(Some(first))
+        if self.ports.iter().any(|port| port.has_number(http)) {
+            return numbers.find(|number| *number == http);
+        }
+        numbers.next()
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Pool {
     tasks: Tasks,
     /// A connection that is idle for this long is closed.
     idle_timeout: Duration,
+    /// Whether a connection carries one request only.
+    single_use: bool,
     kept: Mutex<Kept>,
 }
 
@@ -85,20 +87,33 @@ impl Drop for Http1 {
     }
 }
 
-/// The use of a connection for one request. Dropped before it is released, it closes an HTTP/1.1 connection.
+/// An HTTP/2 connection of one request. Dropped, it is closed at once, even if the server does not read.
+#[derive(Debug)]
+struct Alone(AbortHandle);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The use of a connection for one request. Dropped before it is released, it closes a connection of its own.
 #[derive(Debug)]
 pub(super) struct Lease(Use);
 
 #[derive(Debug)]
 enum Use {
-    Alone(Arc<Pool>, SocketAddr, Http1),
+    Http1(Arc<Pool>, SocketAddr, Http1),
+    Alone(#[expect(dead_code, reason = "only its end matters")] Alone),
     Shared(#[expect(dead_code, reason = "only its end counts")] Stream),
 }
 
 impl Lease {
     /// The answer was read to its end: the connection may be used again.
     pub(super) fn release(self) {
-        if let Use::Alone(pool, address, mut connection) = self.0 {
+        if let Use::Http1(pool, address, mut connection) = self.0
+            && !pool.single_use
+        {
             if connection.sender.is_ready() {
                 pool.put(address, connection);
                 return;
@@ -114,10 +129,11 @@ impl Lease {
 }
 
 impl Pool {
-    pub(super) fn new(idle_timeout: Duration, tasks: Tasks) -> Self {
+    pub(super) fn new(idle_timeout: Duration, single_use: bool, tasks: Tasks) -> Self {
         Self {
             tasks,
             idle_timeout,
+            single_use,
             kept: Mutex::default(),
         }
     }
@@ -276,7 +292,7 @@ impl Pool {
     }
 
     fn lease(self: &Arc<Self>, address: SocketAddr, connection: Http1) -> Lease {
-        Lease(Use::Alone(Arc::clone(self), address, connection))
+        Lease(Use::Http1(Arc::clone(self), address, connection))
     }
 
     /// Sends a request in absolute form over HTTP/2.
@@ -298,6 +314,16 @@ impl Pool {
         let (address, stream) = connect(addresses, connect_timeout).await?;
         let (mut sender, driver) =
             http2::handshake(self.tasks.clone(), TokioIo::new(stream)).await?;
+        if self.single_use {
+            let driver = self.tasks.spawn(async move {
+                if let Err(error) = driver.await {
+                    tracing::debug!(%address, %error, "connection ended");
+                }
+            });
+            let alone = Alone(driver.abort_handle());
+            let response = sender.send_request(request).await?;
+            return Ok((response, Lease(Use::Alone(alone))));
+        }
         let shared = Shared::new(sender.clone());
         let stream = shared.begin();
         {
@@ -358,7 +384,7 @@ mod tests {
             [(Duration::from_millis(50), false), (Duration::MAX, true)]
         {
             let (_lifetime, tasks) = lifetime();
-            let pool = Arc::new(Pool::new(idle_timeout, tasks));
+            let pool = Arc::new(Pool::new(idle_timeout, false, tasks));
             let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = upstream.local_addr().unwrap();
             let answering = async {

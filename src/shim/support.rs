@@ -89,6 +89,7 @@ const SUPPORTED: &[(&str, &[&str])] = &[
         &[
             "idle_timeout",
             "max_headers_count",
+            "max_requests_per_connection",
             "max_response_headers_kb",
             "max_stream_duration",
         ],

@@ -80,7 +80,7 @@ impl Upstream {
         let permits = usize::try_from(cluster.breakers.connections).unwrap_or(usize::MAX);
         // As in Envoy, one connection is always allowed.
         let live = Live {
-            pool: Arc::new(Pool::new(cluster.idle_timeout, tasks)),
+            pool: Arc::new(Pool::new(cluster.idle_timeout, cluster.single_use, tasks)),
             next: AtomicUsize::new(0),
             active: Arc::default(),
             connections: Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS))),

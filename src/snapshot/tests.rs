@@ -27,7 +27,7 @@ fn group(share: u32) -> Group {
             service: Namespaced::new("pipy", "ok-v1"),
             cluster_ips: Vec::new(),
             local: false,
-            default_port: NonZeroU16::new(8080).unwrap(),
+            default_port: NonZeroU16::new(8080),
             ports: vec![DestinationPort {
                 backend: backend("ok-v1"),
                 mirrors: vec![Mirror {
@@ -172,7 +172,7 @@ fn a_group_that_comes_back_equal_in_content_keeps_its_snapshot() {
     other.destinations[0].cluster_ips = vec!["127.0.0.1".parse().unwrap()];
     other.listen = "127.0.0.1:8080".parse().unwrap();
     let mut same = other.clone();
-    same.destinations[0].default_port = NonZeroU16::new(1).unwrap();
+    same.destinations[0].default_port = NonZeroU16::new(1);
     other.destinations[0].ports.clear();
     same.destinations[0].ports.clear();
     let (before, after) = (model(&[("a", other)]), model(&[("a", same)]));
@@ -197,7 +197,7 @@ fn json_has_a_list_per_type_in_the_words_of_the_api() {
         ("/clusters/1/name", "pipy/ok-v1|8080"),
         ("/endpoints/0/cluster_name", "pipy/ok-v1|8080"),
         ("/listeners/0/traffic_direction", "OUTBOUND"),
-        ("/routes/0/virtual_hosts/0/name", "loop"),
+        ("/routes/0/virtual_hosts/0/name", "ok-v1.pipy"),
         (
             "/runtime/0/layer/mirrorplane.share.curl.rule/denominator",
             "MILLION",

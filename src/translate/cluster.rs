@@ -33,7 +33,8 @@ const COPY_BUFFER: u32 = 2 * 1024 * 1024;
 
 /// Seconds after which a connection that nobody uses is closed. Servers close theirs as well, many after 2 to 5 s, and a
 /// request that meets such a close on its way is lost: 10 % and more were, at the worst moment. Without the proxy a
-/// caller that opens its own connections never sees that, so the proxy has to be the one that closes first.
+/// caller that opens its own connections never sees that, so the proxy has to be the one that closes first. A copy would
+/// be lost in the same way.
 const IDLE_SECONDS: i64 = 1;
 
 /// All clusters of a group, by name.
@@ -73,11 +74,22 @@ fn primary(backend: &Backend) -> Cluster {
 fn shadow(mirror: &Mirror) -> Cluster {
     let protocol = match mirror.target.protocol {
         Protocol::Http1 => ProtocolConfig::HttpProtocolOptions(Http1ProtocolOptions::default()),
-        Protocol::Http2 => ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default()),
+        Protocol::Http2 => ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions {
+            max_concurrent_streams: number(1),
+            ..Http2ProtocolOptions::default()
+        }),
+    };
+    // The copies on one HTTP/2 connection would share its buffer, which holds one or two of them: the third would make its
+    // caller wait for a shadow that does not read. A connection on which a copy got stuck would be used again as well.
+    let per_connection = match mirror.target.protocol {
+        Protocol::Http1 => None,
+        Protocol::Http2 => number(1),
     };
     let options = HttpProtocolOptions {
         common_http_protocol_options: Some(CommonOptions {
             max_stream_duration: seconds(COPY_SECONDS),
+            idle_timeout: seconds(IDLE_SECONDS),
+            max_requests_per_connection: per_connection,
             ..CommonOptions::default()
         }),
         // Explicit: a copy has no downstream connection whose protocol it could follow, and would go out as HTTP/1.

@@ -3,7 +3,6 @@
 //! A form is matched as a whole and not by a pattern: the copy's Host is a literal of the form it came in.
 
 use std::net::IpAddr;
-use std::num::NonZeroU16;
 
 use crate::model::{Destination, DestinationPort};
 use crate::name::Namespaced;
@@ -40,7 +39,7 @@ impl HostForm {
 pub fn forms(destination: &Destination, port: &DestinationPort) -> Vec<HostForm> {
     let number = port.backend.port;
     let mut ports = vec![format!(":{number}")];
-    if number == destination.default_port {
+    if destination.default_port == Some(number) {
         ports.insert(0, String::new());
     }
 
@@ -64,28 +63,6 @@ pub fn forms(destination: &Destination, port: &DestinationPort) -> Vec<HostForm>
     forms
 }
 
-/// The hosts by which the proxy itself can be named, given where it listens.
-pub fn own(ip: IpAddr, port: NonZeroU16) -> Vec<String> {
-    let mut hosts: Vec<String> = [
-        "127.0.0.1",
-        "[::1]",
-        "0.0.0.0",
-        "[::]",
-        "localhost",
-        "localhost.",
-    ]
-    .map(str::to_owned)
-    .into();
-    if !hosts.contains(&bracketed(ip)) {
-        hosts.push(bracketed(ip));
-    }
-    // A request that names no port means port 80 (RFC 9110, section 4.2.1).
-    let bare = (port.get() == 80).then(|| hosts.clone());
-    let mut own: Vec<String> = hosts.iter().map(|host| format!("{host}:{port}")).collect();
-    own.extend(bare.into_iter().flatten());
-    own
-}
-
 fn bracketed(ip: IpAddr) -> String {
     match ip {
         IpAddr::V4(ip) => ip.to_string(),
@@ -95,11 +72,10 @@ fn bracketed(ip: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
     use std::num::NonZeroU16;
     use std::sync::Arc;
 
-    use super::{forms, own};
+    use super::forms;
     use crate::model::{Backend, Destination, DestinationPort, Protocol};
     use crate::name::Namespaced;
 
@@ -119,7 +95,7 @@ mod tests {
             service,
             cluster_ips: ips.iter().map(|ip| ip.parse().unwrap()).collect(),
             local,
-            default_port: number(default_port),
+            default_port: Some(number(default_port)),
             ports: vec![port.clone()],
         };
         let target = Namespaced::new("other", "ok-V2");
@@ -162,15 +138,5 @@ mod tests {
             forms[10..],
             ["10.0.0.1", "10.0.0.1:80", "[fd00::1]", "[fd00::1]:80"]
         );
-    }
-
-    #[test]
-    fn the_proxy_knows_its_own_hosts() {
-        let listen: IpAddr = "10.1.1.1".parse().unwrap();
-        let hosts = own(listen, NonZeroU16::new(15001).unwrap());
-        assert!(hosts.contains(&"localhost:15001".to_owned()));
-        assert!(hosts.contains(&"10.1.1.1:15001".to_owned()));
-        assert!(!hosts.contains(&"localhost".to_owned()));
-        assert!(own(listen, NonZeroU16::new(80).unwrap()).contains(&"localhost".to_owned()));
     }
 }

@@ -1,7 +1,7 @@
 //! Which requests may be copied, and how a copy differs from its request.
 //!
 //! The proxy streams a body to the shadow as it comes, and stops reading from the caller when the shadow stops reading. So
-//! a body is copied only if it surely fits the shadow's buffers. A protocol upgrade is no request to copy.
+//! a body is copied only if it surely fits the shadow's buffers. A protocol upgrade is no request to copy, and neither is a copy.
 //!
 //! Three kinds of request are copied although more might come than fits; the caller then waits, once per call, until the
 //! bound on the copy's duration ends the copy:
@@ -45,7 +45,7 @@ pub(super) enum Verdict {
 }
 
 /// The cases, of which the first that matches decides. One matches if all its conditions hold.
-pub(super) fn cases() -> [(Vec<HeaderMatcher>, Verdict); 7] {
+pub(super) fn cases() -> [(Vec<HeaderMatcher>, Verdict); 8] {
     use HeaderMatchSpecifier as Is;
     let small = Int64Range {
         start: 0,
@@ -74,6 +74,11 @@ pub(super) fn cases() -> [(Vec<HeaderMatcher>, Verdict); 7] {
         when(":method", regex("GET|HEAD")),
     ];
     [
+        // Two rules, or an endpoint that is a sidecar, may lead a copy round in a circle.
+        (
+            vec![when(MIRROR_HEADER, Is::PresentMatch(true))],
+            Verdict::Spare,
+        ),
         (
             vec![when("upgrade", Is::PresentMatch(true))],
             Verdict::Spare,

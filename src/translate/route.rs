@@ -1,17 +1,14 @@
 //! Which request goes where: by its Host.
 
 use std::collections::HashSet;
-use std::num::NonZeroU16;
 
-use envoy_types::pb::envoy::config::core::v3::DataSource;
-use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::route_action::{
     ClusterSpecifier, RequestMirrorPolicy,
 };
 use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
 use envoy_types::pb::envoy::config::route::v3::{
-    DirectResponseAction, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
+    Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
 };
 
 use super::cluster;
@@ -24,16 +21,11 @@ use super::passthrough;
 use super::values::seconds;
 use crate::model::{DestinationPort, Group};
 
-/// The route configuration of a group: the proxy itself, each form of each destination, all the rest.
+/// The route configuration of a group: each form of each destination, all the rest.
 pub(super) fn routes(group: &Group) -> RouteConfiguration {
     let mut virtual_hosts = Vec::new();
     // A domain that is claimed twice makes Envoy refuse the whole configuration: the first claim counts.
     let mut claimed: HashSet<String> = HashSet::from(["*".to_owned()]);
-    if let Some(port) = NonZeroU16::new(group.listen.port()) {
-        let own = hosts::own(group.listen.ip(), port);
-        claimed.extend(own.iter().cloned());
-        virtual_hosts.push(itself(own));
-    }
     for destination in &group.destinations {
         for port in &destination.ports {
             for form in hosts::forms(destination, port) {
@@ -43,36 +35,13 @@ pub(super) fn routes(group: &Group) -> RouteConfiguration {
             }
         }
     }
-    virtual_hosts.push(passthrough::virtual_host());
+    virtual_hosts.push(passthrough::virtual_host(group.listen.port()));
     RouteConfiguration {
         name: ROUTES.to_owned(),
         virtual_hosts,
         // From whatever is sent on: requests, their copies, and what passes through.
         request_headers_to_remove: vec![FRAMING_HEADER.to_owned()],
         ..RouteConfiguration::default()
-    }
-}
-
-/// A request that names the proxy would come back to it for ever.
-fn itself(domains: Vec<String>) -> VirtualHost {
-    VirtualHost {
-        name: "loop".to_owned(),
-        domains,
-        routes: vec![Route {
-            r#match: Some(any_request()),
-            action: Some(Action::DirectResponse(DirectResponseAction {
-                status: 508,
-                body: Some(DataSource {
-                    specifier: Some(Specifier::InlineString(
-                        "the request names the sidecar itself as its destination\n".to_owned(),
-                    )),
-                    ..DataSource::default()
-                }),
-                ..DirectResponseAction::default()
-            })),
-            ..Route::default()
-        }],
-        ..VirtualHost::default()
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn all() -> Vec<(&'static str, Group)> {
     ipv6.destinations[0].cluster_ips = vec!["fd00::7".parse().unwrap()];
     let mut local = group(one(v1(), vec![mirror("rule", v2(), 500_000)]));
     local.destinations[0].local = true;
-    let mut names = ["loop", "passthrough", "localhost", "outbound"]
+    let mut names = ["passthrough", "localhost", "outbound"]
         .map(|name| {
             let here = backend(name, 15001, Protocol::Http1, &[]);
             destination(name, vec![port(here, vec![mirror("rule", v2(), 1)])])
@@ -103,7 +103,7 @@ fn destination(name: &str, ports: Vec<DestinationPort>) -> Destination {
         service: Namespaced::new("pipy", name),
         cluster_ips: vec!["10.96.0.7".parse().unwrap(), "fd00::8".parse().unwrap()],
         local: false,
-        default_port: ports[0].backend.port,
+        default_port: Some(ports[0].backend.port),
         ports,
     }
 }

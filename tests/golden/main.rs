@@ -107,7 +107,7 @@ fn shorten(resources: &mut Value) {
             } else {
                 others.push(host["domains"].clone());
             }
-            new && !["passthrough", "loop"].contains(&host["name"].as_str().unwrap())
+            new && host["name"] != "passthrough"
         });
         route["further_domains"] = others
             .into_iter()

@@ -1,5 +1,7 @@
 //! Which ports are mirrored, and which port of the target gets the copies.
 
+use std::num::NonZeroU16;
+
 use mirrorplane::name::Namespaced;
 use serde_json::json;
 
@@ -75,7 +77,43 @@ fn a_configuration_is_for_all_http_ports_of_its_destination() {
     );
     assert_eq!(codes(&resolved.report), ["TargetProtocol"]);
     let group = &resolved.model.groups[resolved.model.group_of(&Namespaced::new("curl", "curl"))];
-    assert_eq!(group.destinations[0].default_port.get(), 80);
+    let default = group.destinations[0].default_port;
+    assert_eq!(default.map(NonZeroU16::get), Some(80));
+}
+
+#[test]
+fn a_port_80_that_is_not_http_keeps_the_requests_that_name_no_port() {
+    for (ports, expected) in [
+        (
+            json!([{"name": "a", "port": 81}, {"name": "b", "port": 82}]),
+            Some(81),
+        ),
+        (
+            json!([{"name": "a", "port": 81}, {"name": "b", "port": 80}]),
+            Some(80),
+        ),
+        (
+            json!([{"name": "a", "port": 81}, {"name": "tcp-b", "port": 80}]),
+            None,
+        ),
+        (
+            json!([{"name": "u", "port": 80, "protocol": "UDP"}, {"name": "b", "port": 80}]),
+            Some(80),
+        ),
+    ] {
+        let mut world = World::mirrored();
+        world.add_service("many", ports.clone());
+        world.add_config(
+            "traffic-mirror-config",
+            "traffic-mirror",
+            &["many"],
+            to("pipy-ok-v2", 8080, 1.0),
+        );
+        let model = world.resolve().model;
+        let group = &model.groups[model.group_of(&Namespaced::new("curl", "curl"))];
+        let default = group.destinations[0].default_port;
+        assert_eq!(default.map(NonZeroU16::get), expected, "{ports}");
+    }
 }
 
 #[test]

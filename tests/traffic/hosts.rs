@@ -1,8 +1,11 @@
 //! By which names a mirrored service is known, and under which name its copies travel.
 
+use http_body_util::Full;
+use hyper::Request;
+
 use super::rig::eventually;
 use super::rig::sidecar::Plane;
-use super::rig::stage::Stage;
+use super::rig::stage::{Stage, URL};
 
 /// A Host of the primary, and that of its copy: the first label is the mirror's name.
 const FORMS: [(&str, &str); 11] = [
@@ -164,12 +167,49 @@ async fn other_hosts_pass_through_and_the_proxy_does_not_call_itself() {
             "{stage}: once, and no copy"
         );
 
-        let itself = format!("http://{}/", stage.sidecar.proxy);
-        let answer = caller.call("GET", &itself, b"").await.unwrap();
-        assert_eq!(
-            answer.status(),
-            508,
-            "{stage}: a request for the proxy itself does not go round for ever"
-        );
+        let port = stage.sidecar.proxy.port();
+        for itself in [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0.0.0.0",
+            "localhost",
+            "localhost.",
+            "foo.localhost",
+            "any.name.at.all",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
+            for url in [
+                format!("http://{itself}:{port}/"),
+                format!("http://{itself}:0{port}/"),
+            ] {
+                let answer = stage.caller().await.call("GET", &url, b"").await.unwrap();
+                assert_eq!(
+                    answer.status(),
+                    508,
+                    "{stage}: {url} does not go round for ever"
+                );
+            }
+        }
+        stage.assert_no_nack();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_not_copied_again() {
+    for plane in Plane::ALL {
+        let Some(stage) = Stage::new(plane).await else {
+            continue;
+        };
+        let request = Request::get(URL)
+            .header("host", "pipy-ok-v1.pipy:8080")
+            .header("x-mirror-shadow", "some/rule")
+            .body(Full::default())
+            .unwrap();
+        let answer = stage.caller().await.send(request).await.unwrap();
+        assert_eq!(answer.headers()["x-served-by"], "v1", "{stage}");
+        assert_eq!(stage.shadow.settled().await, 0, "{stage}");
+        assert_eq!(stage.live.count(), 1, "{stage}");
     }
 }

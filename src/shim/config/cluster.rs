@@ -5,6 +5,9 @@ use std::time::Duration;
 use dynamic::cluster_config::ClusterImplementationSpecifier;
 use envoy_types::pb::envoy::config::cluster::v3 as proto;
 use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
+use envoy_types::pb::envoy::config::core::v3::{
+    Http2ProtocolOptions, HttpProtocolOptions as CommonOptions,
+};
 use envoy_types::pb::envoy::extensions::clusters::dynamic_forward_proxy::v3 as dynamic;
 use envoy_types::pb::envoy::extensions::upstreams::http::v3 as upstream;
 use prost::{Message, Name};
@@ -27,6 +30,8 @@ pub(in crate::shim) struct Cluster {
     pub(in crate::shim) name: String,
     pub(in crate::shim) discovery: Discovery,
     pub(in crate::shim) protocol: Protocol,
+    /// Whether a connection carries one request only.
+    pub(in crate::shim) single_use: bool,
     pub(in crate::shim) connect_timeout: Duration,
     /// Bound of a whole request, if any.
     pub(in crate::shim) max_stream_duration: Option<Duration>,
@@ -93,6 +98,7 @@ impl Cluster {
             name: message.name.clone(),
             discovery,
             protocol: http.protocol,
+            single_use: http.single_use,
             connect_timeout: match &message.connect_timeout {
                 Some(value) => duration::from_proto(value)
                     .filter(|timeout| !timeout.is_zero())
@@ -174,6 +180,7 @@ fn dynamic_config(custom: &proto::cluster::CustomClusterType) -> Result<Discover
 
 struct HttpOptions {
     protocol: Protocol,
+    single_use: bool,
     max_stream_duration: Option<Duration>,
     idle_timeout: Duration,
 }
@@ -184,6 +191,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 fn http_options(message: &proto::Cluster) -> Result<HttpOptions, Rejection> {
     let mut found = HttpOptions {
         protocol: Protocol::Http1,
+        single_use: false,
         max_stream_duration: None,
         idle_timeout: IDLE_TIMEOUT,
     };
@@ -213,6 +221,9 @@ fn http_options(message: &proto::Cluster) -> Result<HttpOptions, Rejection> {
         unaltered::common(common)
             .within("common_http_protocol_options")
             .within(&path)?;
+        let single_use = single_use(common)
+            .within("common_http_protocol_options")
+            .within(&path)?;
         let http1 = match &options.upstream_protocol_options {
             Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(both)) => {
                 both.http_protocol_options.as_ref()
@@ -228,6 +239,21 @@ fn http_options(message: &proto::Cluster) -> Result<HttpOptions, Rejection> {
         unaltered::http1(http1)
             .within("http_protocol_options")
             .within(&path)?;
+        let http2 = match &options.upstream_protocol_options {
+            Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(both)) => {
+                both.http2_protocol_options.as_ref()
+            }
+            Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)) => {
+                match &explicit.protocol_config {
+                    Some(ProtocolConfig::Http2ProtocolOptions(options)) => Some(options),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        streams(http2, single_use)
+            .within("http2_protocol_options")
+            .within(&path)?;
         let protocol = match &options.upstream_protocol_options {
             Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(_)) => Protocol::Downstream,
             Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)) => {
@@ -242,11 +268,32 @@ fn http_options(message: &proto::Cluster) -> Result<HttpOptions, Rejection> {
         };
         found = HttpOptions {
             protocol,
+            single_use,
             max_stream_duration: bound,
             idle_timeout,
         };
     }
     Ok(found)
+}
+
+/// The shim counts no requests of a connection: it keeps one, or it does not.
+fn single_use(common: Option<&CommonOptions>) -> Result<bool, Rejection> {
+    let limit = common.and_then(|common| common.max_requests_per_connection.as_ref());
+    match limit.map(|limit| limit.value) {
+        // Zero means no limit, as in Envoy.
+        None | Some(0) => Ok(false),
+        Some(1) => Ok(true),
+        Some(other) => Err(Rejection::value("max_requests_per_connection", other)),
+    }
+}
+
+/// How many streams a connection has is up to the server, unless it carries one request only.
+fn streams(http2: Option<&Http2ProtocolOptions>, single_use: bool) -> Result<(), Rejection> {
+    let limit = http2.and_then(|options| options.max_concurrent_streams.as_ref());
+    match limit {
+        Some(limit) if !single_use => Err(Rejection::value("max_concurrent_streams", limit.value)),
+        _ => Ok(()),
+    }
 }
 
 fn breakers(message: &proto::Cluster) -> Result<Breakers, Rejection> {
@@ -283,58 +330,5 @@ fn breakers(message: &proto::Cluster) -> Result<Breakers, Rejection> {
 }
 
 #[cfg(test)]
-mod tests {
-    use envoy_types::pb::google::protobuf::Duration as ProtoDuration;
-    use proto::cluster::EdsClusterConfig;
-
-    use super::*;
-
-    fn eds() -> proto::Cluster {
-        let ads = envoy_types::pb::envoy::config::core::v3::AggregatedConfigSource::default();
-        proto::Cluster {
-            name: "a/b|80".into(),
-            cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds as i32)),
-            eds_cluster_config: Some(EdsClusterConfig {
-                eds_config: Some(envoy_types::pb::envoy::config::core::v3::ConfigSource {
-                    config_source_specifier: Some(ConfigSourceSpecifier::Ads(ads)),
-                    ..Default::default()
-                }),
-                ..Default::default()
-            }),
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn a_cluster_without_service_name_is_its_own_endpoint_resource() {
-        let cluster = Cluster::from_proto(&eds()).unwrap();
-        assert_eq!(cluster.discovery, Discovery::Eds("a/b|80".into()));
-        assert_eq!(cluster.protocol, Protocol::Http1);
-        assert_eq!(cluster.breakers, Breakers::default());
-    }
-
-    #[test]
-    fn values_that_cannot_be_honoured_are_refused() {
-        type Change = fn(&mut proto::Cluster);
-        let cases: [(&str, Change); 5] = [
-            ("lb_policy", |c| c.lb_policy = LbPolicy::Maglev as i32),
-            ("type", |c| c.cluster_discovery_type = None),
-            ("eds_cluster_config", |c| c.eds_cluster_config = None),
-            ("connect_timeout", |c| {
-                c.connect_timeout = Some(ProtoDuration::default())
-            }),
-            ("circuit_breakers", |c| {
-                c.circuit_breakers = Some(proto::CircuitBreakers {
-                    thresholds: vec![Default::default(), Default::default()],
-                    ..Default::default()
-                });
-            }),
-        ];
-        for (path, change) in cases {
-            let mut message = eds();
-            change(&mut message);
-            let rejection = Cluster::from_proto(&message).unwrap_err().to_string();
-            assert!(rejection.starts_with(path), "{rejection}");
-        }
-    }
-}
+#[path = "cluster_tests.rs"]
+mod tests;

@@ -119,6 +119,14 @@ fn connection_manager(
     unaltered::http1(message.http_protocol_options.as_ref()).within("http_protocol_options")?;
     unaltered::common(message.common_http_protocol_options.as_ref())
         .within("common_http_protocol_options")?;
+    only(
+        message
+            .common_http_protocol_options
+            .as_ref()
+            .is_none_or(|options| options.max_requests_per_connection.is_none()),
+        "common_http_protocol_options.max_requests_per_connection",
+        "must be absent",
+    )?;
     unaltered::limit(
         message.max_request_headers_kb.as_ref(),
         unaltered::MAX_HEADERS_KIB,

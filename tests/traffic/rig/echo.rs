@@ -39,9 +39,17 @@ pub(crate) enum Manner {
     Fails,
     /// Accepts connections and never reads.
     Hangs,
+    /// The same, after it has let the client send as much as HTTP/2 allows.
+    HangsAfterWindows,
     /// Accepts connections and resets them.
     Resets,
 }
+
+/// SETTINGS_INITIAL_WINDOW_SIZE, and a WINDOW_UPDATE of the connection (RFC 9113, sections 6.5 and 6.9), of 1 GiB.
+const WINDOWS: [u8; 28] = [
+    0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0x40, 0, 0, 0, //
+    0, 0, 4, 8, 0, 0, 0, 0, 0, 0x40, 0, 0, 0,
+];
 
 /// A running service; dropping it closes its port.
 #[derive(Debug)]
@@ -111,6 +119,11 @@ async fn accept(
     while let Ok((stream, _)) = listener.accept().await {
         match manner {
             Manner::Hangs => held.push(stream),
+            Manner::HangsAfterWindows => {
+                stream.writable().await.ok();
+                stream.try_write(&WINDOWS).ok();
+                held.push(stream);
+            }
             // Closed with data unread, the kernel sends a reset.
             Manner::Resets => drop(stream),
             _ => {

@@ -34,6 +34,13 @@ impl Stage {
         let live = Echo::start("v1").await;
         let shadow = Echo::with("v2", manner).await;
         let mesh = Mesh::new(live.address, shadow.address);
+        if manner == Manner::HangsAfterWindows {
+            mesh.edit(
+                "services.yaml",
+                "version: v2\n  ports:\n    - name: pipy\n",
+                "version: v2\n  ports:\n    - name: pipy\n      appProtocol: h2c\n",
+            );
+        }
         let control_plane = ControlPlane::start(mesh.path()).await;
         let sidecar = Sidecar::start(plane, &control_plane).await?;
         let this = Self {
