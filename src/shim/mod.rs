@@ -16,6 +16,7 @@ mod body;
 mod bootstrap;
 mod buffer;
 mod config;
+mod connect;
 mod duration;
 mod framing;
 mod headers;

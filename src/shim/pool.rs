@@ -10,12 +10,12 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::body::Body;
 use super::config::{MAX_HEADERS, MAX_HEADERS_KIB};
+use super::connect::{SendError, connect};
 use super::shared::{Shared, Stream};
 use super::stats::locked;
 use super::task::Tasks;
@@ -24,20 +24,6 @@ use super::task::Tasks;
 const MAX_IDLE: usize = 64;
 /// How long a connection may take to become idle after an answer was read to its end.
 const SETTLE: Duration = Duration::from_secs(5);
-
-/// No answer.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SendError {
-    /// There is nothing to connect to.
-    #[error("no address")]
-    NoAddress,
-    /// No connection, not even within the time for it.
-    #[error("cannot connect to {0}")]
-    Connect(SocketAddr, #[source] std::io::Error),
-    /// The connection broke, or what came over it was no HTTP.
-    #[error("no answer")]
-    Http(#[from] hyper::Error),
-}
 
 /// The connections of a cluster.
 #[derive(Debug)]
@@ -345,25 +331,6 @@ impl Pool {
         let shared = known.find(|shared| !shared.sender.is_closed())?;
         Some((shared.sender.clone(), shared.begin()))
     }
-}
-
-/// A connection to the first address that takes one. Each has its own time for it.
-async fn connect(
-    addresses: &[SocketAddr],
-    limit: Duration,
-) -> Result<(SocketAddr, TcpStream), SendError> {
-    let mut failure = SendError::NoAddress;
-    for address in addresses {
-        let stream = timeout(limit, TcpStream::connect(address))
-            .await
-            .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream));
-        match stream {
-            Ok(stream) => return Ok((*address, stream)),
-            Err(error) => failure = SendError::Connect(*address, error),
-        }
-    }
-    Err(failure)
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::body::{Body, BoxError};
 use super::config::{Cluster, Discovery, Endpoints, Protocol};
-use super::pool::{Lease, Pool, SendError};
+use super::connect::SendError;
+use super::pool::{Lease, Pool};
 use super::stats::ClusterStats;
 use super::task::Tasks;
 
