@@ -34,6 +34,10 @@ use crate::transport::accept;
 /// The largest request that is read: 100 000 names of 160 bytes.
 const MAX_REQUEST: usize = 16 << 20;
 
+/// Bytes of the names that a stream may be subscribed to at a time: more than twice the largest request, and a bound on
+/// what one client can make the server hold.
+const MAX_NAMES: usize = 40 << 20;
+
 /// Responses that wait for the client to read. More would only be older.
 const QUEUE: usize = 1;
 
@@ -299,6 +303,9 @@ impl<S: Stream> Client<S> {
             Outcome::Rejected { ty, message } => self.journal.rejected(ty, nonce, &message),
             Outcome::Stale(ty) => self.journal.stale(ty),
             Outcome::UnknownType => tracing::debug!("a type that is not served"),
+        }
+        if self.stream.names_size() > MAX_NAMES {
+            return Err(Status::resource_exhausted("too many resource names"));
         }
         Ok(())
     }

@@ -149,6 +149,10 @@ impl Stream for Delta {
         })
     }
 
+    fn names_size(&self) -> usize {
+        self.session.names_size()
+    }
+
     fn deadline(&self, now: Instant) -> Option<Instant> {
         self.session.deadline(now)
     }

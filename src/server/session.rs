@@ -13,6 +13,7 @@ use super::order::REFERRING;
 use super::order::View;
 use super::stream::Outcome;
 use super::stream::Progress;
+use super::subscription::Subscription;
 use super::substream::Push;
 use super::substream::Substream;
 use super::warming::endpoints_of;
@@ -66,16 +67,16 @@ impl Session {
                 false => Outcome::Subscribed,
             };
         };
+        if !self.substream(ty).rejected(nonce) {
+            return Outcome::Subscribed;
+        }
         if ty == ResourceType::Cluster {
             // It will not ask for the endpoints of clusters that it did not take.
             self.warming.clear();
         }
-        match self.substream(ty).rejected(nonce) {
-            true => Outcome::Rejected {
-                ty,
-                message: error.message,
-            },
-            false => Outcome::Subscribed,
+        Outcome::Rejected {
+            ty,
+            message: error.message,
         }
     }
 
@@ -131,6 +132,12 @@ impl Session {
             Some(_) => substream.progress(),
             None => Progress::Pending,
         })
+    }
+
+    /// Bytes that the client's names take.
+    pub(super) fn names_size(&self) -> usize {
+        let subscriptions = self.substreams.values().map(|sub| &sub.subscription);
+        subscriptions.map(Subscription::size).sum()
     }
 
     /// When to ask again although nothing happened.

@@ -127,6 +127,10 @@ impl Stream for Sotw {
         })
     }
 
+    fn names_size(&self) -> usize {
+        self.session.names_size()
+    }
+
     fn deadline(&self, now: Instant) -> Option<Instant> {
         self.session.deadline(now)
     }

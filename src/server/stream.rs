@@ -40,6 +40,8 @@ pub(super) trait Stream: Default + Send + 'static {
     fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> bool;
     /// The next response; to be called until there is none, and again after anything happened.
     fn next_response(&mut self, now: Instant) -> Option<Self::Response>;
+    /// Bytes that the client's names take.
+    fn names_size(&self) -> usize;
     /// When to ask again although nothing happened.
     fn deadline(&self, now: Instant) -> Option<Instant>;
     /// How far the delivery of a type is, if the client asked for it.

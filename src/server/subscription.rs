@@ -19,6 +19,13 @@ pub(super) struct Subscription {
     spoken: bool,
     wildcard: bool,
     names: BTreeSet<Arc<str>>,
+    /// What `names` take.
+    size: usize,
+}
+
+/// Bytes that a name takes, with what stands around it.
+fn size(name: &str) -> usize {
+    name.len() + 64
 }
 
 /// What is owed to the client after its subscription changed.
@@ -46,6 +53,7 @@ impl Subscription {
             spoken: false,
             wildcard: false,
             names: BTreeSet::new(),
+            size: 0,
         }
     }
 
@@ -72,6 +80,7 @@ impl Subscription {
             names: next.difference(&self.names).cloned().collect(),
             everything: self.wildcard && !had_everything,
         };
+        self.size = next.iter().map(|name| size(name)).sum();
         self.names = next;
         owed
     }
@@ -91,6 +100,7 @@ impl Subscription {
                 self.spoken = true;
                 ends_wildcard = true;
             } else if let Some(name) = self.names.take(name) {
+                self.size -= size(&name);
                 dropped.insert(name);
             }
             // "unsubscribe from a name it is not subscribed to": ignored.
@@ -103,7 +113,9 @@ impl Subscription {
             } else {
                 // "the server must still provide the resource", be it subscribed already and unchanged.
                 let name: Arc<str> = Arc::from(name);
-                self.names.insert(Arc::clone(&name));
+                if self.names.insert(Arc::clone(&name)) {
+                    self.size += size(&name);
+                }
                 owed.names.insert(name);
             }
         }
@@ -126,6 +138,11 @@ impl Subscription {
     /// Whether everything is wanted.
     pub(super) fn is_wildcard(&self) -> bool {
         self.wildcard
+    }
+
+    /// Bytes that the names take.
+    pub(super) fn size(&self) -> usize {
+        self.size
     }
 
     /// The names that were given, without `*`.

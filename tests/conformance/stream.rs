@@ -277,6 +277,25 @@ async fn a20_large_requests_and_responses_pass() {
 }
 
 #[tokio::test]
+async fn a22_a_client_that_asks_for_ever_more_names_ends_its_stream_only() {
+    let server = Server::of(&[(Cluster, "a=1")]).await;
+    let mut bystander = Sotw::open(&server).await;
+    bystander.ask(Cluster, "").await;
+    bystander.take(Cluster, "a=1", "").await;
+    let mut client = Delta::open(&server).await;
+    for batch in 0..5 {
+        let mut request = Delta::request(Endpoint, "", "");
+        let names = (0..3_000).map(|n| format!("{batch}-{n}-{}", "x".repeat(4_000)));
+        request.resource_names_subscribe.extend(names);
+        client.send(request).await;
+    }
+    let end = client.end().await.expect_err("an error");
+    assert_eq!(end.code(), Code::ResourceExhausted);
+    server.publish(&[(Cluster, "a=2")]);
+    bystander.take(Cluster, "a=2", "").await;
+}
+
+#[tokio::test]
 async fn a22_nonsense_ends_its_stream_only() {
     let server = Server::of(&[(Cluster, "a=1")]).await;
     let mut bystander = Sotw::open(&server).await;
