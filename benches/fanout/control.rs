@@ -1,6 +1,7 @@
 //! How the driver talks to a server under test: lines on its stdin and stdout.
 //!
-//! The server prints `ready ADDRESS` once, and `done` when a command has taken effect on what it serves.
+//! The server prints `ready ADDRESS` once, and `done NANOSECONDS` when a command has taken effect on what it serves: the
+//! CPU time that it took to make the new resources, 0 for a server that has them prepared.
 //!
 //! | Command | |
 //! |---|---|
@@ -8,6 +9,7 @@
 //! | `route off`, `route on` | the other virtual address of the first destination |
 //! | `quit` | the end; so is the end of stdin |
 
+use std::fs;
 use std::net::SocketAddr;
 use std::thread;
 
@@ -55,8 +57,16 @@ pub(crate) async fn obey(
             "quit" => break,
             _ => bail!("unknown command `{line}`"),
         }
+        let before = thread_time()?;
         change(state)?;
-        println!("done");
+        println!("done {}", thread_time()? - before);
     }
     Ok(())
+}
+
+/// Nanoseconds that this thread has run.
+fn thread_time() -> anyhow::Result<u64> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let first = text.split_whitespace().next().unwrap_or_default();
+    Ok(first.parse()?)
 }

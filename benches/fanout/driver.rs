@@ -177,7 +177,7 @@ async fn measure(
                 (0..size.groups).map(|group| prepared.of(state, group, ty)[0].body.clone());
             let (cpu, received) = (process.cpu()?, fleet.received());
             fleet.expect(ty, bodies.collect());
-            process.obey(command).await?;
+            let making = process.obey(command).await?;
             let spread = fleet.accepted().await?;
             process.quiet().await?;
             if change > 0 {
@@ -187,6 +187,7 @@ async fn measure(
                 pushed.add(
                     &spread.accepted,
                     process.cpu()? - cpu,
+                    making,
                     bytes as f64 / streams,
                     responses as f64 / streams,
                 );

@@ -6,7 +6,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context;
-use anyhow::ensure;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::io::BufReader;
@@ -53,14 +52,17 @@ impl Process {
         })
     }
 
-    /// Has a command obeyed.
-    pub(crate) async fn obey(&mut self, command: &str) -> anyhow::Result<()> {
+    /// Has a command obeyed; the CPU seconds that it took to make the new resources.
+    pub(crate) async fn obey(&mut self, command: &str) -> anyhow::Result<f64> {
         self.stdin
             .write_all(format!("{command}\n").as_bytes())
             .await?;
-        let line = self.stdout.next_line().await?;
-        ensure!(line.as_deref() == Some("done"), "{command}: {line:?}");
-        Ok(())
+        let line = self.stdout.next_line().await?.unwrap_or_default();
+        let nanoseconds: f64 = line
+            .strip_prefix("done ")
+            .with_context(|| format!("{command}: {line}"))?
+            .parse()?;
+        Ok(nanoseconds * 1e-9)
     }
 
     /// Ends it without a word to its clients.

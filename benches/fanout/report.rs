@@ -13,6 +13,8 @@ use crate::sidecar::Variant;
 pub(crate) struct Pushed {
     /// CPU seconds of the server for a change, of each.
     cpu: Vec<f64>,
+    /// Those of them that went into making the resources, of each.
+    making: Vec<f64>,
     /// Bytes that a stream received for a change, frames and all, of each.
     bytes: Vec<f64>,
     /// Responses that a stream received for a change, of each.
@@ -28,14 +30,28 @@ pub(crate) struct Pushed {
 }
 
 impl Pushed {
+    /// CPU seconds of the server for sending a change, of each.
+    fn sending(&self) -> Vec<f64> {
+        let both = self.cpu.iter().zip(&self.making);
+        both.map(|(cpu, making)| cpu - making).collect()
+    }
+
     /// Takes a change; `accepted` is ascending.
-    pub(crate) fn add(&mut self, accepted: &[Duration], cpu: f64, bytes: f64, responses: f64) {
+    pub(crate) fn add(
+        &mut self,
+        accepted: &[Duration],
+        cpu: f64,
+        making: f64,
+        bytes: f64,
+        responses: f64,
+    ) {
         let at = |share: f64| {
             let index = (accepted.len() as f64 * share) as usize;
             let index = index.min(accepted.len().saturating_sub(1));
             accepted.get(index).map_or(0.0, Duration::as_secs_f64)
         };
         self.cpu.push(cpu);
+        self.making.push(making);
         self.bytes.push(bytes);
         self.responses.push(responses);
         self.first.push(at(0.0));
@@ -81,8 +97,11 @@ fn scaled(values: &[f64], unit: f64) -> Vec<f64> {
     values.iter().map(|value| value / unit).collect()
 }
 
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 22] = [
     ("percentage: CPU", "ms", |f| scaled(&f.percent.cpu, MILLI)),
+    ("percentage: CPU to send", "ms", |f| {
+        scaled(&f.percent.sending(), MILLI)
+    }),
     ("percentage: bytes/stream", "B", |f| f.percent.bytes.clone()),
     ("percentage: responses", "", |f| f.percent.responses.clone()),
     ("percentage: first ACK", "ms", |f| {
@@ -98,6 +117,9 @@ const ROWS: [Row; 20] = [
         scaled(&f.percent.last, MILLI)
     }),
     ("route: CPU", "ms", |f| scaled(&f.route.cpu, MILLI)),
+    ("route: CPU to send", "ms", |f| {
+        scaled(&f.route.sending(), MILLI)
+    }),
     ("route: bytes/stream", "B", |f| f.route.bytes.clone()),
     ("route: responses", "", |f| f.route.responses.clone()),
     ("route: first ACK", "ms", |f| scaled(&f.route.first, MILLI)),

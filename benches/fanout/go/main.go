@@ -225,7 +225,7 @@ func main() {
 		for group := range *groups {
 			held.show(group, states[before][group], states[state][group])
 		}
-		fmt.Println("done")
+		fmt.Println("done 0")
 	}
 }
 
