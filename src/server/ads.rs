@@ -234,9 +234,9 @@ impl<S: Stream> Connection<S> {
                     let Some(request) = request? else { return Ok(()) };
                     if client.node.is_none() {
                         client.identify(&request)?;
+                        client.on_world(world);
                     }
                     client.on_request(request)?;
-                    client.on_world(world);
                     idle = false;
                 }
                 changed = world.changed(), if watching => {

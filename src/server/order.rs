@@ -52,6 +52,11 @@ impl View {
         Arc::ptr_eq(&self.snapshot, snapshot)
     }
 
+    /// Whether another snapshot may show anything else of a type.
+    pub(super) fn differs(&self, snapshot: &Snapshot, ty: ResourceType) -> bool {
+        !self.snapshot.shares(snapshot, ty)
+    }
+
     /// Moves on to another snapshot; keeps of the old one what the client `has`.
     pub(super) fn replace(
         &mut self,

@@ -85,14 +85,21 @@ impl Session {
         match &mut self.view {
             Some(view) if view.is_of(&snapshot) => return false,
             Some(view) => {
+                for (ty, substream) in &mut self.substreams {
+                    if view.differs(&snapshot, *ty) {
+                        substream.look_again();
+                    }
+                }
                 let substreams = &self.substreams;
                 view.replace(snapshot, now, |ty, name| {
                     substreams.get(&ty).is_some_and(|sub| sub.has(name))
                 });
             }
-            None => self.view = Some(View::new(snapshot)),
+            None => {
+                self.view = Some(View::new(snapshot));
+                self.substreams.values_mut().for_each(Substream::look_again);
+            }
         }
-        self.substreams.values_mut().for_each(Substream::look_again);
         true
     }
 

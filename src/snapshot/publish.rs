@@ -91,7 +91,8 @@ fn next(
     let snapshot = encode(resources);
     Ok(match before {
         Some(before) if **before == snapshot => Arc::clone(before),
-        _ => Arc::new(pool.share(&snapshot)),
+        Some(before) => Arc::new(pool.share(&snapshot).after(before)),
+        None => Arc::new(pool.share(&snapshot)),
     })
 }
 

@@ -44,7 +44,8 @@ pub struct Resource {
 /// All resources of a node group, by type and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    resources: BTreeMap<ResourceType, BTreeMap<Arc<str>, Resource>>,
+    /// Shared with the snapshot before if it is the same: most changes are of one type.
+    resources: BTreeMap<ResourceType, Arc<BTreeMap<Arc<str>, Resource>>>,
 }
 
 static NOTHING: BTreeMap<Arc<str>, Resource> = BTreeMap::new();
@@ -52,12 +53,33 @@ static NOTHING: BTreeMap<Arc<str>, Resource> = BTreeMap::new();
 impl Snapshot {
     /// A snapshot of these resources.
     pub fn new(resources: BTreeMap<ResourceType, BTreeMap<Arc<str>, Resource>>) -> Self {
-        Self { resources }
+        let shared = resources.into_iter().map(|(ty, all)| (ty, Arc::new(all)));
+        Self {
+            resources: shared.collect(),
+        }
+    }
+
+    /// The same snapshot, which shares with the one before it all types that did not change.
+    pub(crate) fn after(mut self, before: &Self) -> Self {
+        for (ty, all) in &mut self.resources {
+            if let Some(same) = before.resources.get(ty).filter(|same| *same == all) {
+                *all = Arc::clone(same);
+            }
+        }
+        self
+    }
+
+    /// Whether the resources of a type are known to be the same in both: it is not looked for.
+    pub(crate) fn shares(&self, other: &Self, ty: ResourceType) -> bool {
+        match (self.resources.get(&ty), other.resources.get(&ty)) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
     }
 
     /// The resources of a type, by name.
     pub fn of(&self, ty: ResourceType) -> &BTreeMap<Arc<str>, Resource> {
-        self.resources.get(&ty).unwrap_or(&NOTHING)
+        self.resources.get(&ty).map_or(&NOTHING, Arc::as_ref)
     }
 }
 

@@ -65,7 +65,7 @@ fn any_contents(kinds: u8) -> impl Strategy<Value = Contents> {
     proptest::array::uniform5(proptest::array::uniform3(0..kinds))
 }
 
-fn snapshot(contents: &Contents) -> Arc<Snapshot> {
+fn snapshot(contents: &Contents, before: &Snapshot) -> Arc<Snapshot> {
     let resource = |ty: ResourceType, name: usize| {
         let bad = if contents[ty as usize][name] == 3 {
             "!"
@@ -84,7 +84,7 @@ fn snapshot(contents: &Contents) -> Arc<Snapshot> {
         let there = (0..NAMES.len()).filter(|name| contents[ty as usize][*name] > 0);
         (ty, there.map(|name| resource(ty, name)).collect())
     };
-    Arc::new(Snapshot::new(ResourceType::ALL.map(of).into()))
+    Arc::new(Snapshot::new(ResourceType::ALL.map(of).into()).after(before))
 }
 
 /// A client, a session, and what is on the wire between them.
@@ -101,7 +101,7 @@ impl<C: Client> Wire<C> {
     fn apply(&mut self, op: Op) {
         match op {
             Op::Publish(contents) => {
-                self.world = snapshot(&contents);
+                self.world = snapshot(&contents, &self.world);
                 self.session.set_snapshot(Arc::clone(&self.world), self.now);
             }
             Op::Subscribe(ty, names) => {
