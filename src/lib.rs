@@ -20,13 +20,15 @@
 //! | [`translate`] | a group of the model | Envoy messages |
 //! | [`snapshot`] | Envoy messages | encoded, versioned resources, shared by all streams |
 //! | [`server`] | snapshots | ADS, state of the world and incremental |
+//! | [`embed`] | resources of any program, by node id | snapshots, served without the stages before |
 //! | [`sidecar`] | | what a sidecar starts with |
 //! | [`shim`] | a bootstrap | a minimal data plane, an ADS client that sees only the wire |
 //!
 //! # Invariants
 //!
 //! * A stage reads only the stage before it; `tests/tidy` checks the imports.
-//! * A version is content: equal configuration is never sent twice, not even after a restart.
+//! * A version is content: equal configuration is never sent twice, not even after a restart. A version that [`embed`]
+//!   lets a program choose is a name beside it.
 //! * The last good state stays until a better one is there.
 //! * The shadow never hurts the primary.
 
@@ -35,6 +37,7 @@ pub mod app;
 pub mod cli;
 pub mod diag;
 pub mod dialect;
+pub mod embed;
 pub mod model;
 pub mod name;
 pub mod pipeline;

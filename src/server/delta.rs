@@ -123,6 +123,7 @@ impl Stream for Delta {
             removed_resources: push.removed.iter().map(|n| n.to_string()).collect(),
             type_url: ty.type_url().to_owned(),
             nonce: nonce.to_string(),
+            system_version_info: push.version.map(|v| v.to_string()).unwrap_or_default(),
             ..DeltaDiscoveryResponse::default()
         })
     }
@@ -170,6 +171,6 @@ fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
     Some(Push {
         resources: changed.into_iter().map(own).collect(),
         removed,
-        version: None,
+        version: view.version(substream.ty()).cloned(),
     })
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::name::Namespaced;
 use crate::proto::envoy::config::core::v3 as core;
 use crate::snapshot::Snapshot;
 use crate::snapshot::World;
@@ -15,8 +14,8 @@ const HOST_REWRITE_SINCE: (u32, u32) = (1, 36);
 pub(super) struct Node {
     /// `node.id` as it came, cut to what a log line can bear.
     pub(super) id: Arc<str>,
-    /// The Pod or workload, if the id has the form `namespace/name`.
-    name: Option<Namespaced>,
+    /// `node.id` as it came: by this the world knows it.
+    name: Arc<str>,
     /// Major and minor version, if it is an Envoy and says so.
     envoy: Option<(u32, u32)>,
 }
@@ -37,7 +36,7 @@ impl Node {
         };
         Self {
             id: node.id.chars().take(300).collect::<String>().into(),
-            name: node.id.parse().ok(),
+            name: node.id.as_str().into(),
             envoy,
         }
     }
@@ -49,21 +48,12 @@ impl Node {
 
     /// Whether the node is one that the world knows.
     pub(super) fn is_known(&self, world: &World) -> bool {
-        self.name
-            .as_ref()
-            .is_some_and(|name| world.nodes.contains_key(name))
+        world.nodes.contains_key(&self.name)
     }
 
     /// What this node is to be sent.
     pub(super) fn snapshot(&self, world: &World) -> Arc<Snapshot> {
-        match &self.name {
-            Some(name) => world.snapshot_for(name),
-            None => world
-                .groups
-                .get(&world.fallback)
-                .cloned()
-                .unwrap_or_default(),
-        }
+        world.snapshot_for(&self.name)
     }
 }
 
@@ -74,7 +64,6 @@ mod tests {
 
     use super::Node;
     use crate::model::GroupId;
-    use crate::name::Namespaced;
     use crate::proto::envoy::config::core::v3 as core;
     use crate::proto::envoy::r#type::v3::SemanticVersion;
     use crate::snapshot::Snapshot;
@@ -93,7 +82,7 @@ mod tests {
         let groups: BTreeMap<_, _> = [&own, &fallback]
             .map(|id| (id.clone(), Arc::new(Snapshot::default())))
             .into();
-        let nodes = [(Namespaced::new("curl", "pod-1"), own.clone())].into();
+        let nodes = [("curl/pod-1".into(), own.clone())].into();
         let world = World {
             groups,
             nodes: Arc::new(nodes),

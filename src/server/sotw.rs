@@ -116,7 +116,9 @@ impl Stream for Sotw {
 fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
     let full = substream.ty().is_full_state();
     let wanted = view.wanted(substream.ty(), &substream.subscription);
+    // A version that was chosen may have stood for other resources before a restart: it proves nothing.
     if let Announced::Version(announced) = mem::take(&mut substream.announced)
+        && view.version(substream.ty()).is_none()
         && full
         && substream.subscription.is_wildcard()
         && substream.subscription.names().is_empty()
@@ -140,7 +142,8 @@ fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
     if changed.is_empty() && removed.is_empty() && !substream.owes_answer() {
         return None;
     }
-    let version = version_of(&wanted);
+    let version = view.version(substream.ty()).cloned();
+    let version = version.unwrap_or_else(|| version_of(&wanted));
     let resources = wanted
         .into_iter()
         // What was not answered yet comes along: the answer to that response would be stale.

@@ -21,7 +21,7 @@ pub(super) struct Push {
     pub(super) resources: Vec<(Arc<str>, Resource)>,
     /// What is not there any more: named by the incremental variant, left out by the other.
     pub(super) removed: Vec<Arc<str>>,
-    /// State of the world only.
+    /// What the response calls itself: always there in the state of the world, in increments only if it was chosen.
     pub(super) version: Option<Version>,
 }
 

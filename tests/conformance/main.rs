@@ -3,6 +3,7 @@
 
 mod client;
 mod delta;
+mod embed;
 mod nack;
 mod order;
 mod reconnect;

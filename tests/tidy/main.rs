@@ -27,6 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("translate", &["model", "name", "proto"]),
     ("snapshot", &["model", "name", "proto", "translate"]),
     ("server", &["model", "name", "proto", "snapshot"]),
+    ("embed", &["model", "server", "snapshot"]),
     ("sidecar", &[]),
     ("shim", &["proto"]),
     (
@@ -85,7 +86,12 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 fn rust_files() -> Vec<PathBuf> {
-    [files("src", "rs"), files("tests", "rs")].concat()
+    [
+        files("src", "rs"),
+        files("tests", "rs"),
+        files("examples", "rs"),
+    ]
+    .concat()
 }
 
 fn module_of(file: &Path) -> String {
