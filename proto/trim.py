@@ -67,10 +67,15 @@ envoy/extensions/filters/http/router/v3/router.proto
 envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
 envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto
 envoy/extensions/upstreams/http/v3/http_protocol_options.proto
-envoy/service/discovery/v3/ads.proto envoy/service/runtime/v3/rtds.proto
+envoy/service/cluster/v3/cds.proto envoy/service/discovery/v3/ads.proto envoy/service/endpoint/v3/eds.proto
+envoy/service/listener/v3/lds.proto envoy/service/route/v3/rds.proto envoy/service/runtime/v3/rtds.proto
 """.split()
 
-SERVICES = {"envoy.service.discovery.v3.AggregatedDiscoveryService"}
+SERVICES = """
+envoy.service.cluster.v3.ClusterDiscoveryService envoy.service.discovery.v3.AggregatedDiscoveryService
+envoy.service.endpoint.v3.EndpointDiscoveryService envoy.service.listener.v3.ListenerDiscoveryService
+envoy.service.route.v3.RouteDiscoveryService envoy.service.runtime.v3.RuntimeDiscoveryService
+""".split()
 
 F = descriptor_pb2.FieldDescriptorProto
 SCALARS = {v: n[5:].lower() for n, v in F.Type.items()}
@@ -157,6 +162,8 @@ class Printer:
     def service(self, service):
         self.lines.append(f"service {service.name} {{")
         for m in service.method:
+            self.use(m.input_type[1:])
+            self.use(m.output_type[1:])
             arrow = ["stream " if s else "" for s in (m.client_streaming, m.server_streaming)]
             self.lines.append(f"  rpc {m.name}({arrow[0]}{m.input_type}) returns ({arrow[1]}{m.output_type});")
         self.lines.append("}")

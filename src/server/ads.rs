@@ -1,4 +1,4 @@
-//! The aggregated discovery service: the only I/O of the server, one loop per stream.
+//! The aggregated discovery service, and the loop of every stream: the only I/O of the server, one loop per stream.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -14,6 +14,7 @@ use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 use tonic::Streaming;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tracing::Instrument;
@@ -21,6 +22,7 @@ use tracing::Span;
 
 use super::delta::Delta;
 use super::node::Node;
+use super::per_type;
 use super::sotw::Sotw;
 use super::stats::Stats;
 use super::stream::Outcome;
@@ -31,7 +33,7 @@ use crate::snapshot::ResourceType;
 use crate::snapshot::World;
 
 /// The largest request that is read: 100 000 names of 160 bytes.
-const MAX_REQUEST: usize = 16 << 20;
+pub(super) const MAX_REQUEST: usize = 16 << 20;
 
 /// Responses that wait for the client to read. More would only be older.
 const QUEUE: usize = 1;
@@ -69,13 +71,16 @@ pub async fn serve(
         stats,
         stopping: stopping.clone(),
     };
-    let service =
-        grpc::AggregatedDiscoveryServiceServer::new(ads).max_decoding_message_size(MAX_REQUEST);
+    let routes = Routes::new(
+        grpc::AggregatedDiscoveryServiceServer::new(ads.clone())
+            .max_decoding_message_size(MAX_REQUEST),
+    );
+    let routes = per_type::add_to(routes, &ads);
     let server = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .max_concurrent_streams(Some(1_000))
-        .add_service(service)
+        .add_routes(routes)
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             async {
@@ -102,13 +107,14 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
 }
 
 /// What all streams share.
-struct Ads {
+#[derive(Clone)]
+pub(super) struct Ads {
     world: watch::Receiver<Option<Arc<World>>>,
     stats: Arc<Stats>,
     stopping: watch::Receiver<bool>,
 }
 
-type Responses<T> = ReceiverStream<Result<T, Status>>;
+pub(super) type Responses<T> = ReceiverStream<Result<T, Status>>;
 
 #[tonic::async_trait]
 impl grpc::AggregatedDiscoveryService for Ads {
@@ -119,21 +125,23 @@ impl grpc::AggregatedDiscoveryService for Ads {
         &self,
         request: Request<Streaming<discovery::DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
-        Ok(self.open::<Sotw>(request))
+        Ok(self.open::<Sotw>(request, None))
     }
 
     async fn delta_aggregated_resources(
         &self,
         request: Request<Streaming<discovery::DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
-        Ok(self.open::<Delta>(request))
+        Ok(self.open::<Delta>(request, None))
     }
 }
 
 impl Ads {
-    fn open<S: Stream>(
+    /// Opens a stream, of all types or of one only.
+    pub(super) fn open<S: Stream>(
         &self,
         request: Request<Streaming<S::Request>>,
+        only: Option<ResourceType>,
     ) -> Response<Responses<S::Response>> {
         let peer = request.remote_addr();
         let span = tracing::info_span!(
@@ -151,6 +159,7 @@ impl Ads {
             client: Client {
                 node: None,
                 stream: S::default(),
+                only,
                 warned: false,
             },
         };
@@ -173,6 +182,8 @@ struct Connection<S: Stream> {
 struct Client<S> {
     node: Option<Node>,
     stream: S,
+    /// The type that the service is of; none is that of all types.
+    only: Option<ResourceType>,
     /// It was said that the node is not known.
     warned: bool,
 }
@@ -269,9 +280,20 @@ impl<S: Stream> Client<S> {
         Ok(())
     }
 
-    fn on_request(&mut self, request: S::Request, stats: &Stats) -> Result<(), Status> {
-        if S::request_type(&request).is_empty() {
-            return Err(Status::invalid_argument("the request has no type_url"));
+    fn on_request(&mut self, mut request: S::Request, stats: &Stats) -> Result<(), Status> {
+        let type_url = S::request_type(&mut request);
+        match self.only.map(ResourceType::type_url) {
+            // "type_url ... is implicit in requests made via singleton xDS APIs".
+            Some(only) if type_url.is_empty() => only.clone_into(type_url),
+            Some(only) if type_url != only => {
+                return Err(Status::invalid_argument(format!(
+                    "only {only} is served here"
+                )));
+            }
+            None if type_url.is_empty() => {
+                return Err(Status::invalid_argument("the request has no type_url"));
+            }
+            _ => {}
         }
         match self.stream.on_request(request) {
             Outcome::Subscribed => {}

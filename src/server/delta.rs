@@ -42,8 +42,8 @@ impl Stream for Delta {
         request.node.as_ref()
     }
 
-    fn request_type(request: &DeltaDiscoveryRequest) -> &str {
-        &request.type_url
+    fn request_type(request: &mut DeltaDiscoveryRequest) -> &mut String {
+        &mut request.type_url
     }
 
     fn response_type(response: &DeltaDiscoveryResponse) -> &str {

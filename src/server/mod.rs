@@ -9,6 +9,7 @@
 //! | File | Idea |
 //! |---|---|
 //! | `ads` | one loop per stream: feed the session, send what it yields while the client reads |
+//! | `per_type` | the services of single types, on the same loop |
 //! | `sotw`, `delta` | a protocol variant: its requests, its responses |
 //! | `session` | what both have in common: which type is next, and what has to wait |
 //! | `substream` | one type on one stream: what the client has, was promised, rejected |
@@ -27,6 +28,7 @@ mod ads;
 mod delta;
 mod node;
 mod order;
+mod per_type;
 mod session;
 mod sotw;
 mod stats;

@@ -37,8 +37,8 @@ impl Stream for Sotw {
         request.node.as_ref()
     }
 
-    fn request_type(request: &DiscoveryRequest) -> &str {
-        &request.type_url
+    fn request_type(request: &mut DiscoveryRequest) -> &mut String {
+        &mut request.type_url
     }
 
     fn response_type(response: &DiscoveryResponse) -> &str {

@@ -19,8 +19,8 @@ pub(super) trait Stream: Default + Send + 'static {
 
     /// The node of a request.
     fn node(request: &Self::Request) -> Option<&Node>;
-    /// The type that a request is about.
-    fn request_type(request: &Self::Request) -> &str;
+    /// The type that a request is about, to be filled in where it may be left out.
+    fn request_type(request: &mut Self::Request) -> &mut String;
     /// The type that a response is about.
     fn response_type(response: &Self::Response) -> &str;
     /// How many resources a response holds.

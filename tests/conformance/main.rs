@@ -6,6 +6,7 @@ mod delta;
 mod embed;
 mod nack;
 mod order;
+mod per_type;
 mod reconnect;
 mod sotw;
 mod stream;
