@@ -10,13 +10,14 @@ use prost_build::Config;
 use protox::prost::Message;
 
 /// The files that become Rust code; the payload types come from the `envoy-types` crate.
-const CODE: [&str; 6] = [
+const CODE: [&str; 7] = [
     "envoy.service.cluster.v3.proto",
     "envoy.service.discovery.v3.proto",
     "envoy.service.endpoint.v3.proto",
     "envoy.service.listener.v3.proto",
     "envoy.service.route.v3.proto",
     "envoy.service.runtime.v3.proto",
+    "envoy.service.status.v3.proto",
 ];
 
 fn main() -> Result<(), Box<dyn error::Error>> {

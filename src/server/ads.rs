@@ -20,6 +20,11 @@ use tonic::transport::server::TcpIncoming;
 use tracing::Instrument;
 use tracing::Span;
 
+use super::clients;
+use super::clients::Clients;
+use super::clients::Inquiry;
+use super::clients::Listed;
+use super::csds::Csds;
 use super::delta::Delta;
 use super::node::Node;
 use super::per_type;
@@ -29,6 +34,7 @@ use super::stream::Outcome;
 use super::stream::Stream;
 use crate::proto::envoy::service::discovery::v3 as discovery;
 use crate::proto::envoy::service::discovery::v3::aggregated_discovery_service_server as grpc;
+use crate::proto::envoy::service::status::v3::client_status_discovery_service_server as status;
 use crate::snapshot::ResourceType;
 use crate::snapshot::World;
 
@@ -66,16 +72,20 @@ pub async fn serve(
 ) -> Result<(), Error> {
     // A receiver sees its sender gone as well, so that streams do not outlive a server that is dropped.
     let (stop, stopping) = watch::channel(false);
+    let clients = Arc::new(Clients::default());
     let ads = Ads {
         world,
         stats,
+        clients: Arc::clone(&clients),
         stopping: stopping.clone(),
     };
     let routes = Routes::new(
         grpc::AggregatedDiscoveryServiceServer::new(ads.clone())
             .max_decoding_message_size(MAX_REQUEST),
     );
-    let routes = per_type::add_to(routes, &ads);
+    let routes = per_type::add_to(routes, &ads).add_service(
+        status::ClientStatusDiscoveryServiceServer::new(Csds(clients)),
+    );
     let server = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
@@ -111,6 +121,7 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
 pub(super) struct Ads {
     world: watch::Receiver<Option<Arc<World>>>,
     stats: Arc<Stats>,
+    clients: Arc<Clients>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -151,7 +162,10 @@ impl Ads {
             peer = peer.as_ref().map(SocketAddr::to_string),
         );
         let (outbound, responses) = mpsc::channel(QUEUE);
+        let (listed, inquiries) = self.clients.enter();
         let connection = Connection::<S> {
+            _listed: listed,
+            inquiries,
             inbound: request.into_inner(),
             outbound,
             world: self.world.clone(),
@@ -171,6 +185,8 @@ impl Ads {
 
 /// A stream and its two directions.
 struct Connection<S: Stream> {
+    _listed: Listed,
+    inquiries: mpsc::Receiver<Inquiry>,
     inbound: Streaming<S::Request>,
     outbound: mpsc::Sender<Result<S::Response, Status>>,
     world: watch::Receiver<Option<Arc<World>>>,
@@ -210,11 +226,13 @@ impl<S: Stream> Connection<S> {
     /// Feeds the session, and sends what it yields whenever the client can take a response.
     async fn exchange(&mut self) -> Result<(), Status> {
         let Self {
+            inquiries,
             inbound,
             outbound,
             world,
             stats,
             client,
+            ..
         } = self;
         let mut watching = true;
         let mut idle = true;
@@ -244,6 +262,7 @@ impl<S: Stream> Connection<S> {
                         None => idle = true,
                     }
                 }
+                Some(inquiry) = inquiries.recv() => client.answer(inquiry),
                 () = sleep_until(deadline) => idle = false,
                 () = outbound.closed() => return Ok(()),
             }
@@ -278,6 +297,15 @@ impl<S: Stream> Client<S> {
         }
         self.node = Some(node);
         Ok(())
+    }
+
+    /// Says what there is to say of the client, if it has said who it is.
+    fn answer(&self, inquiry: Inquiry) {
+        if let Some(node) = self.node.clone() {
+            let entries = self.stream.report();
+            // Whoever asked may have gone.
+            drop(inquiry.send(clients::Status { node, entries }));
+        }
     }
 
     fn on_request(&mut self, mut request: S::Request, stats: &Stats) -> Result<(), Status> {

@@ -11,6 +11,7 @@ use super::session::Session;
 use super::stream::Outcome;
 use super::stream::Stream;
 use super::substream::Announced;
+use super::substream::Entry;
 use super::substream::Push;
 use super::substream::Substream;
 use crate::proto::envoy::config::core::v3::Node;
@@ -126,6 +127,10 @@ impl Stream for Delta {
             system_version_info: push.version.map(|v| v.to_string()).unwrap_or_default(),
             ..DeltaDiscoveryResponse::default()
         })
+    }
+
+    fn report(&self) -> Vec<Entry> {
+        self.session.report()
     }
 
     fn deadline(&self, now: Instant) -> Option<Instant> {

@@ -17,7 +17,8 @@
 //! | `subscription` | which names a client wants: every wildcard rule |
 //! | `order` | make before break: what is removed stays until nothing names it any more |
 //! | `warming` | the endpoints that a cluster waits for |
-//! | `node` | who the client is |
+//! | `node`, `node_matcher` | who the client is, and which clients are asked about |
+//! | `clients`, `csds` | what each client was sent and said of it, asked of the streams when someone wants to know |
 //! | `stats` | what is counted |
 //!
 //! "xDS protocol" in comments is Envoy's document "xDS REST and gRPC protocol". A session *pulls*: it is told of
@@ -25,8 +26,11 @@
 //! itself alone, and then gets the newest state.
 
 mod ads;
+mod clients;
+mod csds;
 mod delta;
 mod node;
+mod node_matcher;
 mod order;
 mod per_type;
 mod session;

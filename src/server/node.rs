@@ -15,7 +15,7 @@ pub(super) struct Node {
     /// `node.id` as it came, cut to what a log line can bear.
     pub(super) id: Arc<str>,
     /// `node.id` as it came: by this the world knows it.
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     /// Major and minor version, if it is an Envoy and says so.
     envoy: Option<(u32, u32)>,
 }

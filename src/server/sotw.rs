@@ -11,6 +11,7 @@ use super::session::Session;
 use super::stream::Outcome;
 use super::stream::Stream;
 use super::substream::Announced;
+use super::substream::Entry;
 use super::substream::Push;
 use super::substream::Substream;
 use crate::proto::envoy::config::core::v3::Node;
@@ -106,6 +107,10 @@ impl Stream for Sotw {
             nonce: nonce.to_string(),
             ..DiscoveryResponse::default()
         })
+    }
+
+    fn report(&self) -> Vec<Entry> {
+        self.session.report()
     }
 
     fn deadline(&self, now: Instant) -> Option<Instant> {

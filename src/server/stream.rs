@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::substream::Entry;
 use crate::proto::envoy::config::core::v3::Node;
 use crate::snapshot::ResourceType;
 use crate::snapshot::Snapshot;
@@ -32,6 +33,8 @@ pub(super) trait Stream: Default + Send + 'static {
     fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> bool;
     /// The next response; to be called until there is none, and again after anything happened.
     fn next_response(&mut self, now: Instant) -> Option<Self::Response>;
+    /// What the client was sent, and what it said of it.
+    fn report(&self) -> Vec<Entry>;
     /// When to ask again although nothing happened.
     fn deadline(&self, now: Instant) -> Option<Instant>;
 }

@@ -2,11 +2,15 @@
 //!
 //! "Each type is a separate sub-stream" (xDS protocol, "ACK/NACK and resource type instance version").
 
+mod report;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::time::Instant;
+
+pub(super) use report::{Answer, Entry, Sent};
 
 use super::order::View;
 use super::subscription::Owed;
@@ -14,6 +18,9 @@ use super::subscription::Subscription;
 use crate::snapshot::Resource;
 use crate::snapshot::ResourceType;
 use crate::snapshot::Version;
+
+/// How much of a rejection is kept; Envoy repeats the whole resource in it.
+const REASON: usize = 4_000;
 
 /// A response to be sent.
 #[derive(Debug, Default)]
@@ -97,6 +104,8 @@ pub(super) struct Substream {
     unanswered: Option<Instant>,
     /// The last response was rejected.
     rejected: bool,
+    /// Why a response was last rejected; what is rejected now was rejected for that.
+    reason: Arc<str>,
 }
 
 impl Substream {
@@ -114,6 +123,7 @@ impl Substream {
             last: 0,
             unanswered: None,
             rejected: false,
+            reason: Arc::default(),
         }
     }
 
@@ -344,7 +354,7 @@ impl Substream {
     }
 
     /// The client rejected a response; whether that is news.
-    pub(super) fn rejected(&mut self, nonce: u64) -> bool {
+    pub(super) fn rejected(&mut self, nonce: u64, reason: &str) -> bool {
         let mut news = nonce == self.last && self.unanswered.take().is_some();
         self.rejected |= news;
         let subscription = &self.subscription;
@@ -361,6 +371,9 @@ impl Substream {
             names.extend(covered.then(|| Arc::clone(name)));
             covered
         });
+        if news {
+            self.reason = reason.chars().take(REASON).collect::<String>().into();
+        }
         // A part of that response was sent again or dropped meanwhile. That may have been what was wrong with it, so
         // the rest is due once more. If all of it still stands, nothing is sent again.
         if names.len() < size {

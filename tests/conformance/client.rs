@@ -36,7 +36,7 @@ type AdsClient =
 /// A connection, and what its server counts.
 pub(crate) struct Connection {
     client: AdsClient,
-    channel: Channel,
+    pub(crate) channel: Channel,
     stats: Arc<Stats>,
 }
 

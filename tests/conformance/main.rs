@@ -2,6 +2,7 @@
 //! made by hand. Each test is named after its row of `README.md`.
 
 mod client;
+mod csds;
 mod delta;
 mod embed;
 mod nack;
