@@ -27,6 +27,7 @@ use super::clients::Listed;
 use super::csds::Csds;
 use super::delta::Delta;
 use super::node::Node;
+use super::operations;
 use super::per_type;
 use super::sotw::Sotw;
 use super::stats::Stats;
@@ -56,6 +57,9 @@ pub enum Error {
     /// The transport gave up.
     #[error("cannot serve ADS")]
     Transport(#[from] tonic::transport::Error),
+    /// The descriptors that reflection serves are not valid.
+    #[error("cannot describe the services")]
+    Reflection(#[from] tonic_reflection::server::Error),
 }
 
 /// Serves ADS on a bound listener until `shutdown` completes; then ends the streams with `UNAVAILABLE` and returns within
@@ -63,7 +67,7 @@ pub enum Error {
 ///
 /// # Errors
 ///
-/// If the transport fails. What a client does ends at most its own stream.
+/// If the transport fails, or the services cannot be described. What a client does ends at most its own stream.
 pub async fn serve(
     listener: TcpListener,
     world: watch::Receiver<Option<Arc<World>>>,
@@ -73,6 +77,7 @@ pub async fn serve(
     // A receiver sees its sender gone as well, so that streams do not outlive a server that is dropped.
     let (stop, stopping) = watch::channel(false);
     let clients = Arc::new(Clients::default());
+    let synced = world.clone();
     let ads = Ads {
         world,
         stats,
@@ -86,6 +91,7 @@ pub async fn serve(
     let routes = per_type::add_to(routes, &ads).add_service(
         status::ClientStatusDiscoveryServiceServer::new(Csds(clients)),
     );
+    let (routes, health) = operations::add_to(routes).await?;
     let server = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
@@ -103,6 +109,7 @@ pub async fn serve(
         tokio::time::sleep(DRAIN + Duration::from_secs(1)).await;
     };
     tokio::select! {
+        never = operations::report(health, synced) => match never {},
         result = server => Ok(result?),
         () = overdue => {
             tracing::info!("clients that do not read are left behind");

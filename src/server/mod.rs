@@ -9,6 +9,7 @@
 //! | File | Idea |
 //! |---|---|
 //! | `ads` | one loop per stream: feed the session, send what it yields while the client reads |
+//! | `operations` | health and reflection |
 //! | `per_type` | the services of single types, on the same loop |
 //! | `sotw`, `delta` | a protocol variant: its requests, its responses |
 //! | `session` | what both have in common: which type is next, and what has to wait |
@@ -31,6 +32,7 @@ mod csds;
 mod delta;
 mod node;
 mod node_matcher;
+mod operations;
 mod order;
 mod per_type;
 mod session;

@@ -6,6 +6,7 @@ mod csds;
 mod delta;
 mod embed;
 mod nack;
+mod operations;
 mod order;
 mod per_type;
 mod reconnect;
