@@ -13,6 +13,7 @@ use super::order::REFERRING;
 use super::order::View;
 use super::stream::Outcome;
 use super::stream::Progress;
+use super::substream::Entry;
 use super::substream::Push;
 use super::substream::Substream;
 use super::warming::endpoints_of;
@@ -70,7 +71,7 @@ impl Session {
             // It will not ask for the endpoints of clusters that it did not take.
             self.warming.clear();
         }
-        match self.substream(ty).rejected(nonce) {
+        match self.substream(ty).rejected(nonce, &error.message) {
             true => Outcome::Rejected {
                 ty,
                 message: error.message,
@@ -93,6 +94,13 @@ impl Session {
         }
         self.substreams.values_mut().for_each(Substream::look_again);
         true
+    }
+
+    /// What the client was sent, and what it said of it.
+    pub(super) fn report(&self) -> Vec<Entry> {
+        let view = self.view.as_ref();
+        let substreams = self.substreams.values();
+        substreams.flat_map(|sub| sub.report(view)).collect()
     }
 
     /// A nonce for a response that belongs to no sub-stream.

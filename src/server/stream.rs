@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::substream::Entry;
 use crate::proto::envoy::config::core::v3::Node;
 use crate::snapshot::ResourceType;
 use crate::snapshot::Snapshot;
@@ -19,8 +20,8 @@ pub(super) trait Stream: Default + Send + 'static {
 
     /// The node of a request.
     fn node(request: &Self::Request) -> Option<&Node>;
-    /// The type that a request is about.
-    fn request_type(request: &Self::Request) -> &str;
+    /// The type that a request is about, to be filled in where it may be left out.
+    fn request_type(request: &mut Self::Request) -> &mut String;
     /// The type that a response is about.
     fn response_type(response: &Self::Response) -> &str;
     /// The nonce that a request answers; empty if it answers none.
@@ -40,6 +41,8 @@ pub(super) trait Stream: Default + Send + 'static {
     fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> bool;
     /// The next response; to be called until there is none, and again after anything happened.
     fn next_response(&mut self, now: Instant) -> Option<Self::Response>;
+    /// What the client was sent, and what it said of it.
+    fn report(&self) -> Vec<Entry>;
     /// When to ask again although nothing happened.
     fn deadline(&self, now: Instant) -> Option<Instant>;
     /// How far the delivery of a type is, if the client asked for it.
