@@ -1,6 +1,6 @@
 //! Compiles `proto/` without a `protoc` on the machine.
 //!
-//! The output is Rust code for the discovery service alone, and one descriptor set of everything in `proto/`, which
+//! The output is Rust code for the services alone, and one descriptor set of everything in `proto/`, which
 //! gives field names and proto3 JSON for the payloads at run time.
 
 use std::path::{Path, PathBuf};
@@ -10,9 +10,14 @@ use prost_build::Config;
 use protox::prost::Message;
 
 /// The files that become Rust code; the payload types come from the `envoy-types` crate.
-const CODE: [&str; 2] = [
+const CODE: [&str; 7] = [
+    "envoy.service.cluster.v3.proto",
     "envoy.service.discovery.v3.proto",
+    "envoy.service.endpoint.v3.proto",
+    "envoy.service.listener.v3.proto",
+    "envoy.service.route.v3.proto",
     "envoy.service.runtime.v3.proto",
+    "envoy.service.status.v3.proto",
 ];
 
 fn main() -> Result<(), Box<dyn error::Error>> {

@@ -16,6 +16,7 @@ from google.protobuf import descriptor_pb2
 from grpc_tools import protoc
 
 KEEP = """
+envoy.admin.v3.UpdateFailureState
 envoy.config.cluster.v3.CircuitBreakers envoy.config.cluster.v3.CircuitBreakers.Thresholds
 envoy.config.cluster.v3.Cluster envoy.config.cluster.v3.Cluster.CustomClusterType
 envoy.config.cluster.v3.Cluster.EdsClusterConfig envoy.config.common.mutation_rules.v3.HeaderMutation
@@ -55,6 +56,9 @@ envoy.service.discovery.v3.DynamicParameterConstraints.SingleConstraint
 envoy.service.discovery.v3.DynamicParameterConstraints.SingleConstraint.Exists envoy.service.discovery.v3.Resource
 envoy.service.discovery.v3.Resource.CacheControl envoy.service.discovery.v3.ResourceError
 envoy.service.discovery.v3.ResourceLocator envoy.service.discovery.v3.ResourceName envoy.service.runtime.v3.Runtime
+envoy.service.status.v3.ClientConfig envoy.service.status.v3.ClientConfig.GenericXdsConfig
+envoy.service.status.v3.ClientStatusRequest envoy.service.status.v3.ClientStatusResponse
+envoy.service.status.v3.PerXdsConfig envoy.type.matcher.v3.NodeMatcher
 envoy.type.matcher.v3.RegexMatcher envoy.type.matcher.v3.RegexMatcher.GoogleRE2 envoy.type.matcher.v3.StringMatcher
 envoy.type.v3.FractionalPercent envoy.type.v3.Int64Range envoy.type.v3.SemanticVersion google.rpc.Status
 """.split()
@@ -69,10 +73,17 @@ envoy/extensions/filters/network/http_connection_manager/v3/http_connection_mana
 envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.proto
 envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto
 envoy/extensions/upstreams/http/v3/http_protocol_options.proto
-envoy/service/discovery/v3/ads.proto envoy/service/runtime/v3/rtds.proto
+envoy/service/cluster/v3/cds.proto envoy/service/discovery/v3/ads.proto envoy/service/endpoint/v3/eds.proto
+envoy/service/listener/v3/lds.proto envoy/service/route/v3/rds.proto envoy/service/runtime/v3/rtds.proto
+envoy/service/status/v3/csds.proto
 """.split()
 
-SERVICES = {"envoy.service.discovery.v3.AggregatedDiscoveryService"}
+SERVICES = """
+envoy.service.cluster.v3.ClusterDiscoveryService envoy.service.discovery.v3.AggregatedDiscoveryService
+envoy.service.endpoint.v3.EndpointDiscoveryService envoy.service.listener.v3.ListenerDiscoveryService
+envoy.service.route.v3.RouteDiscoveryService envoy.service.runtime.v3.RuntimeDiscoveryService
+envoy.service.status.v3.ClientStatusDiscoveryService
+""".split()
 
 F = descriptor_pb2.FieldDescriptorProto
 SCALARS = {v: n[5:].lower() for n, v in F.Type.items()}
@@ -159,6 +170,8 @@ class Printer:
     def service(self, service):
         self.lines.append(f"service {service.name} {{")
         for m in service.method:
+            self.use(m.input_type[1:])
+            self.use(m.output_type[1:])
             arrow = ["stream " if s else "" for s in (m.client_streaming, m.server_streaming)]
             self.lines.append(f"  rpc {m.name}({arrow[0]}{m.input_type}) returns ({arrow[1]}{m.output_type});")
         self.lines.append("}")

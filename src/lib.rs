@@ -24,6 +24,7 @@
 //! | [`reload`] | paths | what the files hold, again at each change |
 //! | [`server`] | snapshots | ADS, state of the world and incremental |
 //! | [`admin`] | what the server and the pipeline counted | metrics, health, and which sidecar has what, over HTTP |
+//! | [`embed`] | resources of any program, by node id | snapshots, served without the stages before |
 //! | [`sidecar`] | | what a sidecar starts with |
 //! | [`shim`] | a bootstrap | a minimal data plane, an ADS client that sees only the wire |
 //! | [`pipeline`] | `Objects`, again and again | the pure stages as one step |
@@ -35,7 +36,8 @@
 //!
 //! * A stage reads only the stage before it; `tests/tidy` checks the imports.
 //! * A version is content: a client that says it has it is not sent it again, not even after a restart (but for what it
-//!   needs again: the endpoints of a changed cluster, the routes of a changed listener).
+//!   needs again: the endpoints of a changed cluster, the routes of a changed listener). A version that [`embed`] lets a
+//!   program choose is a name beside it.
 //! * The last good state stays until a better one is there.
 //! * The shadow never hurts the primary.
 
@@ -46,6 +48,7 @@ pub mod app;
 pub mod cli;
 pub mod diag;
 pub mod dialect;
+pub mod embed;
 pub mod model;
 pub mod name;
 pub mod pipeline;

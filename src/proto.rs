@@ -20,9 +20,11 @@ mod generated {
 
 pub use generated::{envoy, google};
 
+/// Every message and service of `proto/`, as an encoded `FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    DescriptorPool::decode(include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin")).as_slice())
-        .expect("build.rs wrote a valid descriptor set")
+    DescriptorPool::decode(DESCRIPTORS).expect("build.rs wrote a valid descriptor set")
 });
 
 /// The bytes are not what their type URL says, or the type is not one of `proto/`.

@@ -81,7 +81,7 @@ pub(crate) fn write(path: &Path, size: Size) -> anyhow::Result<()> {
         anyhow::ensure!(step.faults.is_empty(), "{:?}", step.faults);
         anyhow::ensure!(step.world.groups.len() == size.groups + 1, "wrong groups");
         for group in 0..size.groups {
-            let snapshot = step.world.snapshot_for(&mesh::node(group));
+            let snapshot = step.world.snapshot_for(&mesh::node(group).to_string());
             for ty in ResourceType::ALL {
                 for (name, resource) in snapshot.of(ty) {
                     let line = Line {

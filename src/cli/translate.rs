@@ -39,7 +39,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for diagnostic in folder.report.iter().chain(&step.report) {
         output::talk(diagnostic);
     }
-    if !step.world.nodes.contains_key(&args.node) {
+    if !step
+        .world
+        .nodes
+        .contains_key(args.node.to_string().as_str())
+    {
         let known: Vec<String> = step.world.nodes.keys().map(ToString::to_string).collect();
         bail!(
             "no Pod or workload is called {}; there are: {}",
@@ -47,6 +51,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             known.join(", ")
         );
     }
-    output::print_as(args.output, &to_json(&step.world.snapshot_for(&args.node))?)?;
+    output::print_as(
+        args.output,
+        &to_json(&step.world.snapshot_for(&args.node.to_string()))?,
+    )?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! The aggregated discovery service: the only I/O of the server, one loop per stream.
+//! The aggregated discovery service, and how every stream of it and of the others is opened.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,37 +6,37 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 use tonic::Streaming;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tracing::Instrument;
 
+use super::clients::Clients;
+use super::connection::Client;
+use super::connection::Connection;
+use super::csds::Csds;
 use super::delta::Delta;
 use super::entrance::Entrance;
 use super::gate::Gate;
-use super::gate::Guest;
 use super::journal::Journal;
-use super::node::Node;
+use super::operations;
+use super::per_type;
 use super::sotw::Sotw;
 use super::stats::Stats;
-use super::stream::Outcome;
 use super::stream::Stream;
 use crate::proto::envoy::service::discovery::v3 as discovery;
 use crate::proto::envoy::service::discovery::v3::aggregated_discovery_service_server as grpc;
+use crate::proto::envoy::service::status::v3::client_status_discovery_service_server as status;
 use crate::snapshot::ResourceType;
 use crate::snapshot::World;
 use crate::transport::accept;
 
 /// The largest request that is read: 100 000 names of 160 bytes.
-const MAX_REQUEST: usize = 16 << 20;
-
-/// Bytes of the names that a stream may be subscribed to at a time: more than twice the largest request, and a bound on
-/// what one client can make the server hold.
-const MAX_NAMES: usize = 40 << 20;
+pub(super) const MAX_REQUEST: usize = 16 << 20;
 
 /// Responses that wait for the client to read. More would only be older.
 const QUEUE: usize = 1;
@@ -45,7 +45,7 @@ const QUEUE: usize = 1;
 const CONNECTIONS: usize = 16;
 
 /// For how long a stopping server waits for its streams to end, and a stream for its last word to be read.
-const DRAIN: Duration = Duration::from_secs(2);
+pub(super) const DRAIN: Duration = Duration::from_secs(2);
 
 /// The server failed as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -53,14 +53,17 @@ pub enum Error {
     /// The transport gave up.
     #[error("cannot serve ADS")]
     Transport(#[from] tonic::transport::Error),
+    /// The descriptors that reflection serves are not valid.
+    #[error("cannot describe the services")]
+    Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves ADS at an entrance, which may be a bare listener, until `shutdown` completes; then ends the streams with `UNAVAILABLE` and returns within
-/// a bounded time. While the world is `None`, because the sources are not synced, streams are held and sent nothing.
+/// Serves ADS and what belongs to it at an entrance, which may be a bare listener, until `shutdown` completes; then ends
+/// the streams with `UNAVAILABLE` and returns within a bounded time. While the world is `None`, because the sources are not synced, streams are held and sent nothing.
 ///
 /// # Errors
 ///
-/// If the transport fails. What a client does ends at most its own stream.
+/// If the transport fails, or the services cannot be described. What a client does ends at most its own stream.
 pub async fn serve(
     entrance: impl Into<Entrance>,
     world: watch::Receiver<Option<Arc<World>>>,
@@ -75,20 +78,32 @@ pub async fn serve(
         authentication,
     } = entrance.into();
     let gate = Arc::new(Gate::new(authentication, Arc::clone(&stats)));
+    let clients = Arc::new(Clients::default());
+    let synced = world.clone();
     let ads = Ads {
         world,
         stats,
         gate: Arc::clone(&gate),
+        clients: Arc::clone(&clients),
         stopping: stopping.clone(),
     };
-    let service =
-        grpc::AggregatedDiscoveryServiceServer::new(ads).max_decoding_message_size(MAX_REQUEST);
+    let csds = Csds {
+        clients,
+        gate: Arc::clone(&gate),
+    };
+    let routes = Routes::new(
+        grpc::AggregatedDiscoveryServiceServer::new(ads.clone())
+            .max_decoding_message_size(MAX_REQUEST),
+    );
+    let routes = per_type::add_to(routes, &ads)
+        .add_service(status::ClientStatusDiscoveryServiceServer::new(csds));
+    let (routes, health) = operations::add_to(routes).await?;
     let (ready, connections) = mpsc::channel(CONNECTIONS);
     let server = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .max_concurrent_streams(Some(1_000))
-        .add_service(service)
+        .add_routes(routes)
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), async {
             shutdown.await;
             stop.send_replace(true);
@@ -105,6 +120,7 @@ pub async fn serve(
         tokio::time::sleep(DRAIN + Duration::from_secs(1)).await;
     };
     tokio::select! {
+        never = operations::report(health, synced) => match never {},
         result = server => Ok(result?),
         () = accepting => Ok(()),
         () = overdue => {
@@ -115,19 +131,21 @@ pub async fn serve(
 }
 
 /// Completes when the server stops, or is gone.
-async fn stopped(mut stopping: watch::Receiver<bool>) {
+pub(super) async fn stopped(mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow_and_update() && stopping.changed().await.is_ok() {}
 }
 
 /// What all streams share.
-struct Ads {
+#[derive(Clone)]
+pub(super) struct Ads {
     world: watch::Receiver<Option<Arc<World>>>,
     stats: Arc<Stats>,
     gate: Arc<Gate>,
+    clients: Arc<Clients>,
     stopping: watch::Receiver<bool>,
 }
 
-type Responses<T> = ReceiverStream<Result<T, Status>>;
+pub(super) type Responses<T> = ReceiverStream<Result<T, Status>>;
 
 #[tonic::async_trait]
 impl grpc::AggregatedDiscoveryService for Ads {
@@ -138,21 +156,23 @@ impl grpc::AggregatedDiscoveryService for Ads {
         &self,
         request: Request<Streaming<discovery::DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
-        self.open::<Sotw>(request)
+        self.open::<Sotw>(request, None)
     }
 
     async fn delta_aggregated_resources(
         &self,
         request: Request<Streaming<discovery::DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
-        self.open::<Delta>(request)
+        self.open::<Delta>(request, None)
     }
 }
 
 impl Ads {
-    fn open<S: Stream>(
+    /// Opens a stream, of all types or of one only.
+    pub(super) fn open<S: Stream>(
         &self,
         request: Request<Streaming<S::Request>>,
+        only: Option<ResourceType>,
     ) -> Result<Response<Responses<S::Response>>, Status> {
         let guest = self.gate.enter(&request)?;
         let span = tracing::info_span!(
@@ -163,169 +183,16 @@ impl Ads {
             peer = guest.peer.as_ref().map(tracing::field::display),
         );
         let (outbound, responses) = mpsc::channel(QUEUE);
+        let journal = Journal::open(&self.stats, S::VARIANT, guest.peer);
         let connection = Connection::<S> {
+            listed: self.clients.enter(),
             inbound: request.into_inner(),
             outbound,
             world: self.world.clone(),
-            client: Client {
-                journal: Journal::open(&self.stats, S::VARIANT, guest.peer),
-                guest,
-                node: None,
-                stream: S::default(),
-                warned: false,
-            },
+            client: Client::new(guest, journal, only),
         };
         let stopping = self.stopping.clone();
         tokio::spawn(connection.run(stopping).instrument(span));
         Ok(Response::new(ReceiverStream::new(responses)))
-    }
-}
-
-/// A stream and its two directions.
-struct Connection<S: Stream> {
-    inbound: Streaming<S::Request>,
-    outbound: mpsc::Sender<Result<S::Response, Status>>,
-    world: watch::Receiver<Option<Arc<World>>>,
-    client: Client<S>,
-}
-
-/// Who is at the other end, and what is known of it.
-struct Client<S> {
-    guest: Guest,
-    journal: Journal,
-    node: Option<Node>,
-    stream: S,
-    /// It was said that the node is not known.
-    warned: bool,
-}
-
-impl<S: Stream> Connection<S> {
-    async fn run(mut self, stopping: watch::Receiver<bool>) {
-        let end = tokio::select! {
-            end = self.exchange() => end,
-            () = stopped(stopping) => Err(Status::unavailable("the control plane stops")),
-        };
-        match &end {
-            Ok(()) => tracing::info!("stream closed"),
-            Err(status) => tracing::info!(code = %status.code(), "stream ended"),
-        }
-        if let Err(status) = end {
-            let last_word = self.outbound.send_timeout(Err(status), DRAIN);
-            if last_word.await.is_err() {
-                tracing::debug!("the client did not wait for the end of the stream");
-            }
-        }
-    }
-
-    /// Feeds the session, and sends what it yields whenever the client can take a response.
-    async fn exchange(&mut self) -> Result<(), Status> {
-        let Self {
-            inbound,
-            outbound,
-            world,
-            client,
-        } = self;
-        let mut watching = true;
-        let mut idle = true;
-        loop {
-            let deadline = client.stream.deadline(Instant::now()).filter(|_| idle);
-            tokio::select! {
-                request = inbound.message() => {
-                    let Some(request) = request? else { return Ok(()) };
-                    if client.node.is_none() {
-                        client.identify(&request)?;
-                        client.on_world(world);
-                    }
-                    client.on_request(request)?;
-                    idle = false;
-                }
-                changed = world.changed(), if watching => {
-                    watching = changed.is_ok();
-                    idle &= !client.on_world(world);
-                }
-                permit = outbound.reserve(), if !idle => {
-                    let Ok(permit) = permit else { return Ok(()) };
-                    let now = Instant::now();
-                    match client.stream.next_response(now) {
-                        Some(response) => {
-                            client.journal.pushed::<S>(&response, now);
-                            permit.send(Ok(response));
-                        }
-                        None => idle = true,
-                    }
-                }
-                () = sleep_until(deadline) => idle = false,
-                () = outbound.closed() => return Ok(()),
-            }
-            let standing = ResourceType::ALL.map(|ty| client.stream.progress(ty));
-            client.journal.stands(standing);
-        }
-    }
-}
-
-/// Sleeps until then; for ever if there is no such time.
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-impl<S: Stream> Client<S> {
-    /// "Only the first request on a stream is guaranteed to carry the node identifier", and it is the stream's identity:
-    /// later ones are not looked at.
-    fn identify(&mut self, request: &S::Request) -> Result<(), Status> {
-        let node = S::node(request)
-            .ok_or_else(|| Status::invalid_argument("the first request has no node"))?;
-        let node = Node::new(node);
-        self.guest.identify(&node)?;
-        self.journal.identified(&node);
-        if let Some((major, minor)) = node.too_old() {
-            tracing::warn!(
-                code = "MP502",
-                node = &*node.id,
-                envoy = %format_args!("{major}.{minor}"),
-                "the Host of copies cannot be rewritten by an Envoy before 1.36",
-            );
-        }
-        self.node = Some(node);
-        Ok(())
-    }
-
-    fn on_request(&mut self, request: S::Request) -> Result<(), Status> {
-        if S::request_type(&request).is_empty() {
-            return Err(Status::invalid_argument("the request has no type_url"));
-        }
-        let nonce = S::request_nonce(&request).parse().unwrap_or_default();
-        match self.stream.on_request(request) {
-            Outcome::Subscribed => {}
-            Outcome::Accepted(ty) => self.journal.accepted(ty, nonce, Instant::now()),
-            Outcome::Rejected { ty, message } => self.journal.rejected(ty, nonce, &message),
-            Outcome::Stale(ty) => self.journal.stale(ty),
-            Outcome::UnknownType => tracing::debug!("a type that is not served"),
-        }
-        if self.stream.names_size() > MAX_NAMES {
-            return Err(Status::resource_exhausted("too many resource names"));
-        }
-        Ok(())
-    }
-
-    /// Takes the newest world; whether it has anything else for this node than before.
-    fn on_world(&mut self, world: &mut watch::Receiver<Option<Arc<World>>>) -> bool {
-        let Some(node) = &self.node else { return false };
-        let Some(world) = world.borrow_and_update().clone() else {
-            return false;
-        };
-        self.journal.belongs_to(node.group(&world));
-        if !self.warned && !node.is_known(&world) {
-            self.warned = true;
-            tracing::warn!(
-                code = "MP501",
-                node = &*node.id,
-                "the node is no known workload: nothing is mirrored for it",
-            );
-        }
-        self.stream
-            .set_snapshot(node.snapshot(&world), Instant::now())
     }
 }

@@ -14,6 +14,7 @@ use super::stream::Progress;
 use super::stream::Stream;
 use super::stream::Variant;
 use super::substream::Announced;
+use super::substream::Entry;
 use super::substream::Push;
 use super::substream::Substream;
 use crate::proto::envoy::config::core::v3::Node;
@@ -46,8 +47,8 @@ impl Stream for Delta {
         request.node.as_ref()
     }
 
-    fn request_type(request: &DeltaDiscoveryRequest) -> &str {
-        &request.type_url
+    fn request_type(request: &mut DeltaDiscoveryRequest) -> &mut String {
+        &mut request.type_url
     }
 
     fn response_type(response: &DeltaDiscoveryResponse) -> &str {
@@ -129,7 +130,7 @@ impl Stream for Delta {
             });
         }
         let (ty, nonce, push) = self.session.next(now, plan)?;
-        let version = version_of(&push);
+        let version = push.version.clone().unwrap_or_else(|| version_of(&push));
         let resource = |(name, resource): (Arc<str>, Resource)| discovery::Resource {
             name: name.to_string(),
             version: resource.version.to_string(),
@@ -151,6 +152,10 @@ impl Stream for Delta {
 
     fn names_size(&self) -> usize {
         self.session.names_size()
+    }
+
+    fn report(&self) -> Vec<Entry> {
+        self.session.report()
     }
 
     fn deadline(&self, now: Instant) -> Option<Instant> {
@@ -217,6 +222,6 @@ fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
     Some(Push {
         resources: changed.into_iter().map(own).collect(),
         removed,
-        version: None,
+        version: view.version(substream.ty()).cloned(),
     })
 }

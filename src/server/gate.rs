@@ -29,7 +29,7 @@ pub(super) struct Gate {
     throttle: Mutex<Throttle>,
 }
 
-/// A client that may open a stream, and what it may claim there.
+/// A client that may open a stream or ask about others, and what it may claim there.
 #[derive(Clone, Debug)]
 pub(super) struct Guest {
     gate: Arc<Gate>,
@@ -118,5 +118,10 @@ impl Guest {
             let detail = format_args!("it may be {}", self.claims);
             self.gate.refuse(self.peer, refusal, Some(&node.id), detail)
         })
+    }
+
+    /// Whether the client may be told about a node: if it could be that node itself.
+    pub(super) fn may_see(&self, node: &Node) -> bool {
+        self.claims.admit(node.name()).is_ok()
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! watch<Option<Arc<World>>> ──┐
-//! requests of a stream ───────┼─► ads (the only I/O) ─► sotw | delta ─► session ─► responses
-//! shutdown, timer ────────────┘                            one per stream, no I/O, no clock
+//! requests of a stream ───────┼─► connection (the only I/O) ─► sotw | delta ─► session ─► responses
+//! shutdown, timer ────────────┘                                one per stream, no I/O, no clock
 //! ```
 //!
 //! | File | Idea |
 //! |---|---|
-//! | `ads` | one loop per stream: feed the session, send what it yields while the client reads |
+//! | `ads` | the server as a whole, and how streams are opened |
+//! | `connection` | one loop per stream: feed the session, send what it yields while the client reads |
+//! | `operations` | health and reflection |
+//! | `per_type` | the services of single types, on the same loop |
 //! | `sotw`, `delta` | a protocol variant: its requests, its responses |
 //! | `session` | what both have in common: which type is next, and what has to wait |
 //! | `substream` | one type on one stream: what the client has, was promised, rejected |
@@ -16,10 +19,11 @@
 //! | `subscription` | which names a client wants: every wildcard rule |
 //! | `order` | make before break: what is removed stays until nothing names it any more |
 //! | `warming` | the endpoints that a cluster waits for |
-//! | `node` | who the client is |
-//! | `entrance`, `gate` | where clients come in; who is let in |
+//! | `node`, `node_matcher` | who the client is, and which clients are asked about |
+//! | `entrance`, `gate` | where clients come in; who is let in, and what about whom is told |
 //! | `throttle` | a flood of refusals is not a flood of log lines |
 //! | `journal` | what a stream says of itself, to the next two and to the log |
+//! | `clients`, `csds` | what each client was sent and said of it, asked of the streams when someone wants to know |
 //! | `stats` | what is counted |
 //! | `roster` | who is connected, and what each client has |
 //!
@@ -28,12 +32,18 @@
 //! itself alone, and then gets the newest state.
 
 mod ads;
+mod clients;
+mod connection;
+mod csds;
 mod delta;
 mod entrance;
 mod gate;
 mod journal;
 mod node;
+mod node_matcher;
+mod operations;
 mod order;
+mod per_type;
 mod roster;
 mod session;
 mod sotw;

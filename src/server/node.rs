@@ -19,6 +19,8 @@ const LONGEST: usize = 300;
 pub(super) struct Node {
     /// `node.id` as it came, cut to what a log line can bear.
     pub(super) id: Arc<str>,
+    /// `node.id` as it came: by this the world knows it.
+    pub(super) key: Arc<str>,
     /// The Pod or workload, if the id has the form `namespace/name`.
     name: Option<Namespaced>,
     /// `user_agent_name`, cut likewise.
@@ -45,6 +47,7 @@ impl Node {
         };
         Self {
             id: cut(&node.id),
+            key: node.id.as_str().into(),
             agent: cut(&node.user_agent_name),
             agent_version: cut(&version_text(node)),
             name: node.id.parse().ok(),
@@ -64,27 +67,17 @@ impl Node {
 
     /// Whether the node is one that the world knows.
     pub(super) fn is_known(&self, world: &World) -> bool {
-        self.name
-            .as_ref()
-            .is_some_and(|name| world.nodes.contains_key(name))
+        world.nodes.contains_key(&self.key)
     }
 
     /// The group that this node belongs to.
     pub(super) fn group<'w>(&self, world: &'w World) -> &'w GroupId {
-        let own = self.name.as_ref().and_then(|name| world.nodes.get(name));
-        own.unwrap_or(&world.fallback)
+        world.nodes.get(&self.key).unwrap_or(&world.fallback)
     }
 
     /// What this node is to be sent.
     pub(super) fn snapshot(&self, world: &World) -> Arc<Snapshot> {
-        match &self.name {
-            Some(name) => world.snapshot_for(name),
-            None => world
-                .groups
-                .get(&world.fallback)
-                .cloned()
-                .unwrap_or_default(),
-        }
+        world.snapshot_for(&self.key)
     }
 }
 
@@ -113,7 +106,6 @@ mod tests {
 
     use super::Node;
     use crate::model::GroupId;
-    use crate::name::Namespaced;
     use crate::proto::envoy::config::core::v3 as core;
     use crate::proto::envoy::r#type::v3::SemanticVersion;
     use crate::snapshot::Snapshot;
@@ -132,7 +124,7 @@ mod tests {
         let groups: BTreeMap<_, _> = [&own, &fallback]
             .map(|id| (id.clone(), Arc::new(Snapshot::default())))
             .into();
-        let nodes = [(Namespaced::new("curl", "pod-1"), own.clone())].into();
+        let nodes = [("curl/pod-1".into(), own.clone())].into();
         let world = World {
             groups,
             nodes: Arc::new(nodes),

@@ -13,6 +13,7 @@ use super::subscription::Subscription;
 use crate::snapshot::Resource;
 use crate::snapshot::ResourceType;
 use crate::snapshot::Snapshot;
+use crate::snapshot::Version;
 
 /// For how long one type waits for the client's word on another. A client that rejects or ignores a type must not hold
 /// up the others for ever; an Envoy answers in milliseconds.
@@ -118,6 +119,11 @@ impl View {
             Some((name, &kept.resource))
         };
         self.snapshot.of(ty).get_key_value(name).or_else(kept)
+    }
+
+    /// The version that was chosen for a type, if one was.
+    pub(super) fn version(&self, ty: ResourceType) -> Option<&Version> {
+        self.snapshot.versions().get(&ty)
     }
 
     /// The resources that a subscription asks for, by name.

@@ -14,6 +14,7 @@ use super::order::View;
 use super::stream::Outcome;
 use super::stream::Progress;
 use super::subscription::Subscription;
+use super::substream::Entry;
 use super::substream::Push;
 use super::substream::Substream;
 use super::warming::endpoints_of;
@@ -67,7 +68,7 @@ impl Session {
                 false => Outcome::Subscribed,
             };
         };
-        if !self.substream(ty).rejected(nonce) {
+        if !self.substream(ty).rejected(nonce, &error.message) {
             return Outcome::Subscribed;
         }
         if ty == ResourceType::Cluster {
@@ -101,6 +102,13 @@ impl Session {
             }
         }
         true
+    }
+
+    /// What the client was sent, and what it said of it.
+    pub(super) fn report(&self) -> Vec<Entry> {
+        let view = self.view.as_ref();
+        let substreams = self.substreams.values();
+        substreams.flat_map(|sub| sub.report(view)).collect()
     }
 
     /// A nonce for a response that belongs to no sub-stream.

@@ -14,6 +14,7 @@ use super::stream::Progress;
 use super::stream::Stream;
 use super::stream::Variant;
 use super::substream::Announced;
+use super::substream::Entry;
 use super::substream::Push;
 use super::substream::Substream;
 use crate::proto::envoy::config::core::v3::Node;
@@ -40,8 +41,8 @@ impl Stream for Sotw {
         request.node.as_ref()
     }
 
-    fn request_type(request: &DiscoveryRequest) -> &str {
-        &request.type_url
+    fn request_type(request: &mut DiscoveryRequest) -> &mut String {
+        &mut request.type_url
     }
 
     fn response_type(response: &DiscoveryResponse) -> &str {
@@ -131,6 +132,10 @@ impl Stream for Sotw {
         self.session.names_size()
     }
 
+    fn report(&self) -> Vec<Entry> {
+        self.session.report()
+    }
+
     fn deadline(&self, now: Instant) -> Option<Instant> {
         self.session.deadline(now)
     }
@@ -143,7 +148,9 @@ impl Stream for Sotw {
 fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
     let full = substream.ty().is_full_state();
     let wanted = view.wanted(substream.ty(), &substream.subscription);
+    // A version that was chosen may have stood for other resources before a restart: it proves nothing.
     if let Announced::Version(announced) = mem::take(&mut substream.announced)
+        && view.version(substream.ty()).is_none()
         && full
         && substream.subscription.is_wildcard()
         && substream.subscription.names().is_empty()
@@ -167,7 +174,8 @@ fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
     if changed.is_empty() && removed.is_empty() && !substream.owes_answer() {
         return None;
     }
-    let version = version_of(&wanted);
+    let version = view.version(substream.ty()).cloned();
+    let version = version.unwrap_or_else(|| version_of(&wanted));
     let resources = wanted
         .into_iter()
         // What was not answered yet comes along: the answer to that response would be stale.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::substream::Entry;
 use crate::proto::envoy::config::core::v3::Node;
 use crate::snapshot::ResourceType;
 use crate::snapshot::Snapshot;
@@ -19,8 +20,8 @@ pub(super) trait Stream: Default + Send + 'static {
 
     /// The node of a request.
     fn node(request: &Self::Request) -> Option<&Node>;
-    /// The type that a request is about.
-    fn request_type(request: &Self::Request) -> &str;
+    /// The type that a request is about, to be filled in where it may be left out.
+    fn request_type(request: &mut Self::Request) -> &mut String;
     /// The type that a response is about.
     fn response_type(response: &Self::Response) -> &str;
     /// The nonce that a request answers; empty if it answers none.
@@ -42,6 +43,8 @@ pub(super) trait Stream: Default + Send + 'static {
     fn next_response(&mut self, now: Instant) -> Option<Self::Response>;
     /// Bytes that the client's names take.
     fn names_size(&self) -> usize;
+    /// What the client was sent, and what it said of it.
+    fn report(&self) -> Vec<Entry>;
     /// When to ask again although nothing happened.
     fn deadline(&self, now: Instant) -> Option<Instant>;
     /// How far the delivery of a type is, if the client asked for it.

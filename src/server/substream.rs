@@ -2,11 +2,15 @@
 //!
 //! "Each type is a separate sub-stream" (xDS protocol, "ACK/NACK and resource type instance version").
 
+mod report;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::time::Instant;
+
+pub(super) use report::{Answer, Entry, Sent};
 
 use super::order::View;
 use super::stream::Progress;
@@ -16,13 +20,16 @@ use crate::snapshot::Resource;
 use crate::snapshot::ResourceType;
 use crate::snapshot::Version;
 
+/// How much of a rejection is kept; Envoy repeats the whole resource in it.
+const REASON: usize = 4_000;
+
 /// A response to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Push {
     pub(super) resources: Vec<(Arc<str>, Resource)>,
     /// What is not there any more: named by the incremental variant, left out by the other.
     pub(super) removed: Vec<Arc<str>>,
-    /// State of the world only.
+    /// What the response calls itself: always there in the state of the world, in increments only if it was chosen.
     pub(super) version: Option<Version>,
 }
 
@@ -98,8 +105,8 @@ pub(super) struct Substream {
     unanswered: Option<Instant>,
     /// The last response was rejected.
     rejected: bool,
-    /// Some response was: only then may rejected resources be known.
-    ever_rejected: bool,
+    /// Why a response was last rejected, if ever one was; what is rejected now was rejected for that.
+    reason: Option<Arc<str>>,
 }
 
 impl Substream {
@@ -117,7 +124,7 @@ impl Substream {
             last: 0,
             unanswered: None,
             rejected: false,
-            ever_rejected: false,
+            reason: None,
         }
     }
 
@@ -295,7 +302,7 @@ impl Substream {
     /// How far the delivery is. What is dirty counts as pending, even if it turns out that nothing has to be sent.
     pub(super) fn progress(&self) -> Progress {
         let is_rejected = |known: &Known| known.standing == Standing::Rejected;
-        if self.rejected || self.ever_rejected && self.known.values().any(is_rejected) {
+        if self.rejected || self.reason.is_some() && self.known.values().any(is_rejected) {
             Progress::Rejected
         } else if self.unanswered.is_some() || self.dirty {
             Progress::Pending
@@ -360,10 +367,9 @@ impl Substream {
     }
 
     /// The client rejected a response; whether that is news.
-    pub(super) fn rejected(&mut self, nonce: u64) -> bool {
+    pub(super) fn rejected(&mut self, nonce: u64, reason: &str) -> bool {
         let mut news = nonce == self.last && self.unanswered.take().is_some();
         self.rejected |= news;
-        self.ever_rejected = true;
         let subscription = &self.subscription;
         let mut names = Vec::new();
         let mut size = 0;
@@ -378,6 +384,9 @@ impl Substream {
             names.extend(covered.then(|| Arc::clone(name)));
             covered
         });
+        if news {
+            self.reason = Some(reason.chars().take(REASON).collect::<String>().into());
+        }
         // A part of that response was sent again or dropped meanwhile. That may have been what was wrong with it, so
         // the rest is due once more. If all of it still stands, nothing is sent again.
         if names.len() < size {

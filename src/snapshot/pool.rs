@@ -46,5 +46,6 @@ impl Pool {
                 .map(|ty| (ty, of_type(ty)))
                 .collect(),
         )
+        .with_versions(snapshot.versions().clone())
     }
 }

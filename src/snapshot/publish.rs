@@ -70,9 +70,13 @@ fn build_with(
     }
 
     let nodes = previous
-        .map(|(_, world)| &world.nodes)
-        .filter(|nodes| ***nodes == model.nodes)
-        .map_or_else(|| Arc::new(model.nodes.clone()), Arc::clone);
+        .filter(|(before, _)| before.nodes == model.nodes)
+        .map(|(_, world)| Arc::clone(&world.nodes));
+    let nodes = nodes.unwrap_or_else(|| {
+        let nodes = model.nodes.iter();
+        let by_id = nodes.map(|(node, group)| (node.to_string().into(), group.clone()));
+        Arc::new(by_id.collect())
+    });
     let world = World {
         groups,
         nodes,

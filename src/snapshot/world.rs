@@ -8,7 +8,6 @@ use bytes::Bytes;
 
 use super::ResourceType;
 use crate::model::GroupId;
-use crate::name::Namespaced;
 
 /// A version that is the content: equal resources have equal versions, on every stream, replica and restart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +17,11 @@ impl Version {
     /// The version of some encoded content.
     pub fn of(content: &[u8]) -> Self {
         Self(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(content)).into())
+    }
+
+    /// A version of someone's choice. That it stands for one content only is then theirs to see to.
+    pub fn chosen(text: &str) -> Self {
+        Self(text.into())
     }
 
     /// As it is on the wire.
@@ -46,6 +50,7 @@ pub struct Resource {
 pub struct Snapshot {
     /// Shared with the snapshot before if it is the same: most changes are of one type.
     resources: BTreeMap<ResourceType, Arc<BTreeMap<Arc<str>, Resource>>>,
+    versions: BTreeMap<ResourceType, Version>,
 }
 
 static NOTHING: BTreeMap<Arc<str>, Resource> = BTreeMap::new();
@@ -56,6 +61,7 @@ impl Snapshot {
         let shared = resources.into_iter().map(|(ty, all)| (ty, Arc::new(all)));
         Self {
             resources: shared.collect(),
+            versions: BTreeMap::new(),
         }
     }
 
@@ -77,6 +83,16 @@ impl Snapshot {
         }
     }
 
+    /// The same resources, the versions of some types chosen and not computed from what a client sees.
+    pub fn with_versions(self, versions: BTreeMap<ResourceType, Version>) -> Self {
+        Self { versions, ..self }
+    }
+
+    /// The chosen versions: `version_info` and `system_version_info` of all responses of these types.
+    pub fn versions(&self) -> &BTreeMap<ResourceType, Version> {
+        &self.versions
+    }
+
     /// The resources of a type, by name.
     pub fn of(&self, ty: ResourceType) -> &BTreeMap<Arc<str>, Resource> {
         self.resources.get(&ty).map_or(&NOTHING, Arc::as_ref)
@@ -88,15 +104,15 @@ impl Snapshot {
 pub struct World {
     /// The snapshot of each group. An unchanged group keeps its `Arc`.
     pub groups: BTreeMap<GroupId, Arc<Snapshot>>,
-    /// The group of each node, by `namespace/name`.
-    pub nodes: Arc<BTreeMap<Namespaced, GroupId>>,
+    /// The group of each node, by `node.id` as the client sends it; that of a workload is `namespace/name`.
+    pub nodes: Arc<BTreeMap<Arc<str>, GroupId>>,
     /// The group of nodes that are not known.
     pub fallback: GroupId,
 }
 
 impl World {
     /// The snapshot for a node; that of the fallback group if the node is not known.
-    pub fn snapshot_for(&self, node: &Namespaced) -> Arc<Snapshot> {
+    pub fn snapshot_for(&self, node: &str) -> Arc<Snapshot> {
         let group = self.nodes.get(node).unwrap_or(&self.fallback);
         self.groups
             .get(group)

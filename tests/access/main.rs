@@ -4,5 +4,6 @@
 
 mod admission;
 mod authority;
+mod disclosure;
 mod rig;
 mod rotation;

@@ -184,7 +184,7 @@ impl Client {
         self
     }
 
-    async fn connect(&self) -> Result<Channel, tonic::transport::Error> {
+    pub(crate) async fn connect(&self) -> Result<Channel, tonic::transport::Error> {
         let mut tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(&self.ca))
             .domain_name(&self.server_name);
@@ -193,6 +193,16 @@ impl Client {
         }
         let url = format!("https://{}", self.address);
         Endpoint::from_shared(url)?.tls_config(tls)?.connect().await
+    }
+
+    /// A request with the token.
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(token) = &self.token {
+            let value = format!("Bearer {token}").parse().unwrap();
+            request.metadata_mut().insert("authorization", value);
+        }
+        request
     }
 
     /// Opens a stream as this node and waits for the first answer.
@@ -210,11 +220,7 @@ impl Client {
                 ..Default::default()
             };
             requests.send(first).await.unwrap();
-            let mut request = Request::new(ReceiverStream::new(outbound));
-            if let Some(token) = &self.token {
-                let value = format!("Bearer {token}").parse().unwrap();
-                request.metadata_mut().insert("authorization", value);
-            }
+            let request = self.request(ReceiverStream::new(outbound));
             let status = |status: tonic::Status| Failure::Status(status.code());
             let responses = client.stream_aggregated_resources(request).await;
             let mut responses = responses.map_err(status)?.into_inner();

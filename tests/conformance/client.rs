@@ -16,9 +16,12 @@ use mirrorplane::snapshot::ResourceType;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Request;
 use tonic::Status;
 use tonic::Streaming;
+use tonic::client::Grpc;
 use tonic::transport::Channel;
+use tonic_prost::ProstCodec;
 
 use crate::world::DEADLINE;
 use crate::world::NODE;
@@ -33,15 +36,19 @@ type AdsClient =
 /// A connection, and what its server counts.
 pub(crate) struct Connection {
     client: AdsClient,
+    pub(crate) channel: Channel,
     stats: Arc<Stats>,
 }
 
 /// A connection to a server.
 pub(crate) async fn connect(server: &Server) -> Connection {
     let url = format!("http://{}", server.address);
-    let client = timeout(DEADLINE, AdsClient::connect(url));
-    let client = client.await.expect("in time").expect("a connection");
+    let endpoint = Channel::from_shared(url).expect("a URL");
+    let channel = timeout(DEADLINE, endpoint.connect()).await;
+    let channel = channel.expect("in time").expect("a connection");
+    let client = AdsClient::new(channel.clone());
     Connection {
+        channel,
         client: client.max_decoding_message_size(64 << 20),
         stats: Arc::clone(&server.stats),
     }
@@ -124,6 +131,30 @@ impl<Q, R: std::fmt::Debug> Stream<Q, R> {
         let (closed, _) = mpsc::channel(1);
         self.requests = closed;
         self.end().await
+    }
+}
+
+impl<Q, R> Stream<Q, R>
+where
+    Q: prost::Message + 'static,
+    R: prost::Message + Default + 'static,
+{
+    /// A stream of a method that is not that of ADS.
+    pub(crate) async fn at(connection: &Connection, path: &str) -> Self {
+        let (requests, outbound) = mpsc::channel(64);
+        let mut client = Grpc::new(connection.channel.clone());
+        client.ready().await.expect("a connection");
+        let stream = client.streaming(
+            Request::new(ReceiverStream::new(outbound)),
+            path.parse().expect("a path"),
+            ProstCodec::<Q, R>::default(),
+        );
+        let responses = timeout(DEADLINE, stream).await.expect("in time");
+        Self {
+            requests,
+            responses: responses.expect("a stream").into_inner(),
+            stats: Arc::clone(&connection.stats),
+        }
     }
 }
 

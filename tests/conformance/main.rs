@@ -2,9 +2,13 @@
 //! made by hand. Each test is named after its row of `README.md`.
 
 mod client;
+mod csds;
 mod delta;
+mod embed;
 mod nack;
+mod operations;
 mod order;
+mod per_type;
 mod reconnect;
 mod sotw;
 mod stream;

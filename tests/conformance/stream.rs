@@ -43,7 +43,7 @@ async fn a01_services_that_are_not_there_are_unimplemented() {
     let server = Server::of(&[]).await;
     for path in [
         "/envoy.service.discovery.v2.AggregatedDiscoveryService/StreamAggregatedResources",
-        "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters",
+        "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets",
     ] {
         let end = call(&server, path).await.expect_err("an error");
         assert_eq!(end.code(), Code::Unimplemented, "{path}");

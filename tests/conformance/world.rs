@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mirrorplane::model::GroupId;
-use mirrorplane::name::Namespaced;
 use mirrorplane::server::Stats;
 use mirrorplane::server::serve;
 use mirrorplane::snapshot::Resource;
@@ -72,10 +71,7 @@ pub(crate) fn groups(groups: &[(&str, &[Part<'_>])], nodes: &[(&str, &str)]) -> 
         nodes: Arc::new(
             nodes
                 .iter()
-                .map(|(node, group)| {
-                    let node: Namespaced = node.parse().expect("NAMESPACE/NAME");
-                    (node, GroupId::new(*group))
-                })
+                .map(|(node, group)| (Arc::from(*node), GroupId::new(*group)))
                 .collect(),
         ),
         fallback: GroupId::new("fallback"),
@@ -99,9 +95,17 @@ impl Server {
 
     /// A server of a world, or of none yet.
     pub(crate) async fn start(initial: Option<World>) -> Self {
+        let (world, worlds) = watch::channel(initial.map(Arc::new));
+        Self {
+            world,
+            ..Self::serving(worlds).await
+        }
+    }
+
+    /// A server of what someone else publishes.
+    pub(crate) async fn serving(worlds: watch::Receiver<Option<Arc<World>>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
-        let (world, worlds) = watch::channel(initial.map(Arc::new));
         let (stop, stopped) = oneshot::channel::<()>();
         let stats = Arc::new(Stats::default());
         let serving = serve(listener, worlds, Arc::clone(&stats), async {
@@ -110,7 +114,7 @@ impl Server {
         Self {
             address,
             stats,
-            world,
+            world: watch::channel(None).0,
             stop: Some(stop),
             task: tokio::spawn(async { serving.await.expect("the server serves") }),
         }

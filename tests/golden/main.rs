@@ -64,7 +64,7 @@ fn xds(world: &World) -> String {
     }
     let mut shown = Vec::new();
     for (_, nodes) in groups {
-        let snapshot = world.snapshot_for(&nodes[0].parse().unwrap());
+        let snapshot = world.snapshot_for(&nodes[0]);
         if snapshot.of(ResourceType::Endpoint).is_empty() {
             continue;
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use mirrorplane::proto::envoy::config::core::v3 as core;
+use mirrorplane::proto::envoy::service::cluster::v3::cluster_discovery_service_client::ClusterDiscoveryServiceClient;
 use mirrorplane::proto::envoy::service::discovery::v3 as discovery;
 use mirrorplane::proto::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 use mirrorplane::proto::envoy::service::discovery::v3::DeltaDiscoveryResponse;
@@ -82,6 +83,19 @@ impl Sotw {
         let outbound = ReceiverStream::new(outbound);
         let mut client = connect(server).await;
         let stream = client.stream_aggregated_resources(outbound).await;
+        Self {
+            node: id.to_owned(),
+            requests,
+            responses: stream.unwrap().into_inner(),
+        }
+    }
+
+    /// A stream of the service that knows clusters alone.
+    pub(crate) async fn of_clusters(server: SocketAddr, id: &str) -> Self {
+        let (requests, outbound) = mpsc::channel(16);
+        let client = ClusterDiscoveryServiceClient::connect(format!("http://{server}"));
+        let mut client = timeout(DEADLINE, client).await.unwrap().unwrap();
+        let stream = client.stream_clusters(ReceiverStream::new(outbound)).await;
         Self {
             node: id.to_owned(),
             requests,

@@ -47,6 +47,20 @@ async fn a_node_is_listed_with_who_it_is_until_it_goes() {
 }
 
 #[tokio::test]
+async fn a_stream_of_one_type_is_listed_as_any_other() {
+    let plane = Plane::start().await;
+    let mut client = Sotw::of_clusters(plane.ads, "curl/curl").await;
+    client.ask(Cluster).await;
+    let response = client.next().await;
+    client.answer(&response, None).await;
+    let node = node_with(&plane, "cds", "in_sync").await;
+    let cds = &node["types"]["cds"];
+    assert_eq!(cds["acked"]["version"], *response.version_info);
+    drop(client);
+    until(|| async { plane.nodes().await.is_empty() }).await;
+}
+
+#[tokio::test]
 async fn a_node_is_pending_until_it_answers_and_rejected_until_it_accepts() {
     let plane = Plane::start().await;
     let mut client = Delta::open(plane.ads, "curl/curl").await;

@@ -35,6 +35,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("admin", &["diag", "model", "server", "snapshot"]),
     ("sidecar", &["translate"]),
+    ("embed", &["model", "server", "snapshot"]),
     ("shim", &["proto"]),
     (
         "pipeline",
@@ -96,7 +97,12 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 fn rust_files() -> Vec<PathBuf> {
-    [files("src", "rs"), files("tests", "rs")].concat()
+    [
+        files("src", "rs"),
+        files("tests", "rs"),
+        files("examples", "rs"),
+    ]
+    .concat()
 }
 
 fn module_of(file: &Path) -> String {
