@@ -88,7 +88,7 @@ async fn uploads_at_once_are_not_held_up_by_an_http2_shadow_that_does_not_read()
             continue;
         };
         let mut at_once = JoinSet::new();
-        for _ in 0..60 {
+        for _ in 0..30 {
             at_once.spawn(upload(stage.caller().await, UPLOAD));
         }
         let parallel = at_once.join_all().await;
@@ -97,7 +97,7 @@ async fn uploads_at_once_are_not_held_up_by_an_http2_shadow_that_does_not_read()
             sequential.push(upload(stage.caller().await, UPLOAD).await);
         }
         eprintln!(
-            "{stage}: 60 uploads at once, the slowest {:?}; 40 in a row, the slowest {:?}",
+            "{stage}: 30 uploads at once, the slowest {:?}; 40 in a row, the slowest {:?}",
             parallel.iter().max(),
             sequential.iter().max(),
         );
