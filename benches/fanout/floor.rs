@@ -14,9 +14,9 @@ use bytes::BufMut;
 use bytes::Bytes;
 use mirrorplane::proto::envoy::service::discovery::v3 as discovery;
 use mirrorplane::proto::google::protobuf::Any;
+use mirrorplane::server;
 use mirrorplane::snapshot::ResourceType;
 use prost::Message;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -295,7 +295,7 @@ pub(crate) async fn run(address: SocketAddr, prepared: &Path, groups: usize) -> 
         groups,
         variant: Variant::Sotw,
     };
-    let listener = TcpListener::bind(address).await?;
+    let listener = server::listen(address)?;
     let address = listener.local_addr()?;
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let server = tokio::spawn(

@@ -7,7 +7,6 @@ use mirrorplane::pipeline::Pipeline;
 use mirrorplane::resolve::Settings;
 use mirrorplane::server;
 use mirrorplane::server::Stats;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::control;
@@ -20,7 +19,7 @@ pub(crate) async fn run(address: SocketAddr, size: Size) -> anyhow::Result<()> {
     let mut pipeline = Pipeline::new(Settings::default());
     let mut objects = mesh::objects(size, State::default())?;
     let (worlds, world) = watch::channel(Some(pipeline.step(&objects).world));
-    let listener = TcpListener::bind(address).await?;
+    let listener = server::listen(address)?;
     let address = listener.local_addr()?;
     let server = tokio::spawn(server::serve(
         listener,

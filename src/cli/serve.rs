@@ -14,6 +14,7 @@ use tracing::info;
 use super::serve_security::Security;
 use crate::app;
 use crate::resolve::Settings;
+use crate::server;
 use crate::server::Stats;
 
 /// Serve a folder of objects to sidecars over ADS
@@ -96,8 +97,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     super::block_on(async {
         fs::metadata(&args.config_dir)
             .with_context(|| format!("cannot read {}", args.config_dir.display()))?;
-        let listener = TcpListener::bind(args.listen)
-            .await
+        let listener = server::listen(args.listen)
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         info!(address = %listener.local_addr()?, folder = %args.config_dir.display(), "serving");
         let config = app::Config {

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `ads` | the server as a whole, and how streams are opened |
 //! | `connection` | one loop per stream: feed the session, send what it yields while the client reads |
+//! | `listen` | a socket for sidecars that all come at once |
 //! | `operations` | health and reflection |
 //! | `per_type` | the services of single types, on the same loop |
 //! | `sotw`, `delta` | a protocol variant: its requests, its responses |
@@ -39,6 +40,7 @@ mod delta;
 mod entrance;
 mod gate;
 mod journal;
+mod listen;
 mod node;
 mod node_matcher;
 mod operations;
@@ -59,6 +61,7 @@ mod interleavings;
 
 pub use ads::{Error, serve};
 pub use entrance::Entrance;
+pub use listen::listen;
 pub use roster::{Delivery, Event, Rejection, Sidecar};
 pub use stats::Stats;
 pub use stream::{Progress, Variant};
