@@ -1,212 +1,176 @@
-//! The loop of a stream: who is at the other end, what it asks, and what it is sent.
+//! A stream as the body of a response: it reads requests and news, and yields messages while the client takes them.
+//!
+//! There is no task for it, and no queue: whoever sends the body asks for the next frame when there is room for one.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
 
-use tokio::sync::mpsc;
-use tokio::sync::watch;
-use tokio::time::Instant;
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Body;
+use http_body::Frame;
+use tokio::time::Sleep;
+use tonic::Code;
 use tonic::Status;
-use tonic::Streaming;
+use tracing::Span;
 
-use super::ads::DRAIN;
-use super::ads::stopped;
-use super::clients;
-use super::clients::Inquiry;
+use super::client::Client;
 use super::clients::Listed;
-use super::gate::Guest;
-use super::journal::Journal;
-use super::node::Node;
-use super::stream::Outcome;
+use super::encode::Encoder;
+use super::feed::Feed;
+use super::feed::News;
+use super::message::Messages;
 use super::stream::Stream;
-use crate::snapshot::ResourceType;
-use crate::snapshot::World;
 
-/// Bytes of the names that a stream may be subscribed to at a time: more than twice the largest request, and a bound on
-/// what one client can make the server hold.
-const MAX_NAMES: usize = 40 << 20;
+/// Requests that are read in a row before somebody else has a turn.
+const AT_ONCE: usize = 64;
 
 /// A stream and its two directions.
+#[derive(Debug)]
 pub(super) struct Connection<S: Stream> {
-    pub(super) listed: (Listed, mpsc::Receiver<Inquiry>),
-    pub(super) inbound: Streaming<S::Request>,
-    pub(super) outbound: mpsc::Sender<Result<S::Response, Status>>,
-    pub(super) world: watch::Receiver<Option<Arc<World>>>,
-    pub(super) client: Client<S>,
+    pub(super) inbound: Messages,
+    pub(super) feed: Feed,
+    pub(super) client: Arc<Mutex<Client<S>>>,
+    pub(super) encoder: Arc<Encoder>,
+    pub(super) span: Span,
+    pub(super) _listed: Listed,
+    pub(super) outbound: Outbound,
 }
 
-/// Who is at the other end, and what is known of it.
-pub(super) struct Client<S> {
-    guest: Guest,
-    journal: Journal,
-    node: Option<Node>,
-    stream: S,
-    /// The type that the service is of; none is that of all types.
-    only: Option<ResourceType>,
-    /// It was said that the node is not known.
-    warned: bool,
+/// What is about to be sent, and whether there is anything.
+#[derive(Debug, Default)]
+pub(super) struct Outbound {
+    frames: VecDeque<Bytes>,
+    /// Nothing happened since there was nothing to send.
+    idle: bool,
+    /// When there may be something to send although nothing happens.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The client has no more to say: it is sent what it is owed, and that is all.
+    half_closed: bool,
+    /// The last frame was given away.
+    ended: bool,
+}
+
+impl<S: Stream> Body for Connection<S> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = self.get_mut();
+        if let Some(frame) = this.outbound.frames.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(frame))));
+        }
+        if this.outbound.ended {
+            return Poll::Ready(None);
+        }
+        let span = this.span.clone();
+        let _entered = span.enter();
+        let frame = match this.exchange(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(data)) => Frame::data(data),
+            Poll::Ready(Err(end)) => {
+                match end.code() {
+                    Code::Ok => tracing::info!("stream closed"),
+                    code => tracing::info!(%code, "stream ended"),
+                }
+                this.outbound.ended = true;
+                Frame::trailers(trailers(&end))
+            }
+        };
+        Poll::Ready(Some(Ok(frame)))
+    }
 }
 
 impl<S: Stream> Connection<S> {
-    pub(super) async fn run(mut self, stopping: watch::Receiver<bool>) {
-        let end = tokio::select! {
-            end = self.exchange() => end,
-            () = stopped(stopping) => Err(Status::unavailable("the control plane stops")),
-        };
-        match &end {
-            Ok(()) => tracing::info!("stream closed"),
-            Err(status) => tracing::info!(code = %status.code(), "stream ended"),
-        }
-        if let Err(status) = end {
-            let last_word = self.outbound.send_timeout(Err(status), DRAIN);
-            if last_word.await.is_err() {
-                tracing::debug!("the client did not wait for the end of the stream");
-            }
-        }
-    }
-
-    /// Feeds the session, and sends what it yields whenever the client can take a response.
-    async fn exchange(&mut self) -> Result<(), Status> {
+    /// Takes in all that happened, and yields what there is to send, or how the stream ends.
+    fn exchange(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, Status>> {
         let Self {
-            listed: (_, inquiries),
             inbound,
-            outbound,
-            world,
+            feed,
             client,
+            encoder,
+            outbound,
+            ..
         } = self;
-        let mut watching = true;
-        let mut idle = true;
+        let mut client = lock(client);
         loop {
-            let deadline = client.stream.deadline(Instant::now()).filter(|_| idle);
-            tokio::select! {
-                request = inbound.message() => {
-                    let Some(request) = request? else { return Ok(()) };
-                    if client.node.is_none() {
-                        client.identify(&request)?;
-                        client.on_world(world);
-                    }
-                    client.on_request(request)?;
-                    idle = false;
-                }
-                changed = world.changed(), if watching => {
-                    watching = changed.is_ok();
-                    idle &= !client.on_world(world);
-                }
-                permit = outbound.reserve(), if !idle => {
-                    let Ok(permit) = permit else { return Ok(()) };
-                    let now = Instant::now();
-                    match client.stream.next_response(now) {
-                        Some(response) => {
-                            client.journal.pushed::<S>(&response, now);
-                            permit.send(Ok(response));
-                        }
-                        None => idle = true,
+            while let Poll::Ready(news) = feed.poll(context) {
+                match news {
+                    News::Offer(offer) => client.on_offer(offer),
+                    News::Stop => {
+                        return Poll::Ready(Err(Status::unavailable("the control plane stops")));
                     }
                 }
-                Some(inquiry) = inquiries.recv() => client.answer(inquiry),
-                () = sleep_until(deadline) => idle = false,
-                () = outbound.closed() => return Ok(()),
+                outbound.idle = false;
             }
-            let standing = ResourceType::ALL.map(|ty| client.stream.progress(ty));
-            client.journal.stands(standing);
+            let mut turns = AT_ONCE;
+            while !outbound.half_closed
+                && let Poll::Ready(request) = inbound.poll_next(context)
+            {
+                match request? {
+                    Some(request) => client.on_request(request, feed)?,
+                    None => outbound.half_closed = true,
+                }
+                outbound.idle = false;
+                turns -= 1;
+                if turns == 0 {
+                    context.waker().wake_by_ref();
+                    break;
+                }
+            }
+            if !outbound.idle {
+                if let Some(message) = client.next_message(encoder) {
+                    outbound.frames.extend(message.rest);
+                    return Poll::Ready(Ok(message.head));
+                }
+                outbound.idle = true;
+                let deadline = client.rest();
+                outbound.timer = deadline.map(|at| Box::pin(tokio::time::sleep_until(at)));
+            }
+            if outbound.half_closed {
+                return Poll::Ready(Err(Status::ok("")));
+            }
+            match &mut outbound.timer {
+                Some(timer) => ready!(timer.as_mut().poll(context)),
+                None => return Poll::Pending,
+            }
+            outbound.idle = false;
         }
     }
 }
 
-/// Sleeps until then; for ever if there is no such time.
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
+impl<S: Stream> Drop for Connection<S> {
+    fn drop(&mut self) {
+        if !self.outbound.ended {
+            let _entered = self.span.enter();
+            tracing::info!("stream closed");
+        }
     }
 }
 
-impl<S: Stream> Client<S> {
-    /// A client that has said nothing yet.
-    pub(super) fn new(guest: Guest, journal: Journal, only: Option<ResourceType>) -> Self {
-        Self {
-            guest,
-            journal,
-            node: None,
-            stream: S::default(),
-            only,
-            warned: false,
-        }
+/// How a stream ends: "Trailers → Status [Status-Message]" ("gRPC over HTTP2").
+fn trailers(end: &Status) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    if let Err(error) = end.add_header(&mut trailers) {
+        // Only metadata that is no valid header can be at fault, and there is none.
+        tracing::debug!(%error, "the status cannot be told");
     }
+    trailers
+}
 
-    /// "Only the first request on a stream is guaranteed to carry the node identifier", and it is the stream's identity:
-    /// later ones are not looked at.
-    fn identify(&mut self, request: &S::Request) -> Result<(), Status> {
-        let node = S::node(request)
-            .ok_or_else(|| Status::invalid_argument("the first request has no node"))?;
-        let node = Node::new(node);
-        self.guest.identify(&node)?;
-        self.journal.identified(&node);
-        if let Some((major, minor)) = node.too_old() {
-            tracing::warn!(
-                code = "MP502",
-                node = &*node.id,
-                envoy = %format_args!("{major}.{minor}"),
-                "the Host of copies cannot be rewritten by an Envoy before 1.36",
-            );
-        }
-        self.node = Some(node);
-        Ok(())
-    }
-
-    /// Says what there is to say of the client, if it has said who it is.
-    fn answer(&self, inquiry: Inquiry) {
-        if let Some(node) = self.node.clone() {
-            let entries = self.stream.report();
-            // Whoever asked may have gone.
-            drop(inquiry.send(clients::Status { node, entries }));
-        }
-    }
-
-    fn on_request(&mut self, mut request: S::Request) -> Result<(), Status> {
-        let type_url = S::request_type(&mut request);
-        match self.only.map(ResourceType::type_url) {
-            // "type_url ... is implicit in requests made via singleton xDS APIs".
-            Some(only) if type_url.is_empty() => only.clone_into(type_url),
-            Some(only) if type_url != only => {
-                return Err(Status::invalid_argument(format!(
-                    "only {only} is served here"
-                )));
-            }
-            None if type_url.is_empty() => {
-                return Err(Status::invalid_argument("the request has no type_url"));
-            }
-            _ => {}
-        }
-        let nonce = S::request_nonce(&request).parse().unwrap_or_default();
-        match self.stream.on_request(request) {
-            Outcome::Subscribed => {}
-            Outcome::Accepted(ty) => self.journal.accepted(ty, nonce, Instant::now()),
-            Outcome::Rejected { ty, message } => self.journal.rejected(ty, nonce, &message),
-            Outcome::Stale(ty) => self.journal.stale(ty),
-            Outcome::UnknownType => tracing::debug!("a type that is not served"),
-        }
-        if self.stream.names_size() > MAX_NAMES {
-            return Err(Status::resource_exhausted("too many resource names"));
-        }
-        Ok(())
-    }
-
-    /// Takes the newest world; whether it has anything else for this node than before.
-    fn on_world(&mut self, world: &mut watch::Receiver<Option<Arc<World>>>) -> bool {
-        let Some(node) = &self.node else { return false };
-        let Some(world) = world.borrow_and_update().clone() else {
-            return false;
-        };
-        self.journal.belongs_to(node.group(&world));
-        if !self.warned && !node.is_known(&world) {
-            self.warned = true;
-            tracing::warn!(
-                code = "MP501",
-                node = &*node.id,
-                "the node is no known workload: nothing is mirrored for it",
-            );
-        }
-        self.stream
-            .set_snapshot(node.snapshot(&world), Instant::now())
-    }
+/// A client is a set of plain values: one that a panic left half-written is dropped with its stream.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

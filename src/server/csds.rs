@@ -42,7 +42,9 @@ impl grpc::ClientStatusDiscoveryService for Csds {
         &self,
         request: Request<Streaming<csds::ClientStatusRequest>>,
     ) -> Result<Response<Self::StreamClientStatusStream>, Status> {
-        let guest = self.gate.enter(&request)?;
+        let guest = self
+            .gate
+            .enter(request.metadata().as_ref(), request.extensions())?;
         let mut requests = request.into_inner();
         let clients = Arc::clone(&self.clients);
         let (responses, outbound) = mpsc::channel(1);
@@ -53,7 +55,7 @@ impl grpc::ClientStatusDiscoveryService for Csds {
                     () = responses.closed() => return,
                 };
                 let response = match request {
-                    Ok(Some(request)) => statuses(&clients, &guest, &request).await,
+                    Ok(Some(request)) => statuses(&clients, &guest, &request),
                     Ok(None) => return,
                     Err(status) => Err(status),
                 };
@@ -70,22 +72,22 @@ impl grpc::ClientStatusDiscoveryService for Csds {
         &self,
         request: Request<csds::ClientStatusRequest>,
     ) -> Result<Response<csds::ClientStatusResponse>, Status> {
-        let guest = self.gate.enter(&request)?;
-        statuses(&self.clients, &guest, request.get_ref())
-            .await
-            .map(Response::new)
+        let guest = self
+            .gate
+            .enter(request.metadata().as_ref(), request.extensions())?;
+        statuses(&self.clients, &guest, request.get_ref()).map(Response::new)
     }
 }
 
 /// Answers one request, which stands for itself: later ones of a stream say again whom they are about. Nodes that whoever
 /// asks could not be are not told of, as if they were not connected.
-async fn statuses(
+fn statuses(
     clients: &Clients,
     guest: &Guest,
     request: &csds::ClientStatusRequest,
 ) -> Result<csds::ClientStatusResponse, Status> {
     let nodes = Nodes::new(&request.node_matchers).map_err(Status::invalid_argument)?;
-    let mut statuses = clients.ask().await;
+    let mut statuses = clients.statuses();
     statuses.retain(|status| guest.may_see(&status.node) && nodes.matches(&status.node.key));
     let contents = !request.exclude_resource_contents;
     let config = statuses.into_iter().map(|status| client(status, contents));

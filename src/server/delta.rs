@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::mem;
 use std::sync::Arc;
 
-use prost::Message;
 use tokio::time::Instant;
 
+use super::encode::Field;
+use super::encode::put;
 use super::order::View;
 use super::session::Session;
 use super::stream::Outcome;
 use super::stream::Progress;
+use super::stream::Response;
 use super::stream::Stream;
 use super::stream::Variant;
 use super::substream::Announced;
@@ -18,10 +20,8 @@ use super::substream::Entry;
 use super::substream::Push;
 use super::substream::Substream;
 use crate::proto::envoy::config::core::v3::Node;
-use crate::proto::envoy::service::discovery::v3 as discovery;
 use crate::proto::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 use crate::proto::envoy::service::discovery::v3::DeltaDiscoveryResponse;
-use crate::proto::google::protobuf::Any;
 use crate::snapshot::Resource;
 use crate::snapshot::ResourceType;
 use crate::snapshot::Snapshot;
@@ -51,28 +51,42 @@ impl Stream for Delta {
         &mut request.type_url
     }
 
-    fn response_type(response: &DeltaDiscoveryResponse) -> &str {
-        &response.type_url
-    }
-
     fn request_nonce(request: &DeltaDiscoveryRequest) -> &str {
         &request.response_nonce
     }
 
-    fn response_nonce(response: &DeltaDiscoveryResponse) -> &str {
-        &response.nonce
-    }
-
-    fn response_version(response: &DeltaDiscoveryResponse) -> &str {
-        &response.system_version_info
-    }
-
-    fn response_bytes(response: &DeltaDiscoveryResponse) -> usize {
-        response.encoded_len()
-    }
-
-    fn response_size(response: &DeltaDiscoveryResponse) -> usize {
-        response.resources.len() + response.removed_resources.len()
+    fn encode(response: &Response) -> Vec<u8> {
+        let (version, type_url) = (response.version.as_str(), &response.type_url);
+        let any = |resource: &Resource| {
+            Field(1, type_url.len()).size() + Field(2, resource.body.len()).size()
+        };
+        let whole = |(name, resource): &(Arc<str>, Resource)| {
+            Field(1, resource.version.as_str().len()).size()
+                + Field(2, any(resource)).size()
+                + Field(3, name.len()).size()
+        };
+        let resources = response.resources.iter().map(|each| Field(2, whole(each)));
+        let removed = response.removed.iter().map(|name| Field(6, name.len()));
+        let fixed = [Field(1, version.len()), Field(4, type_url.len())];
+        let fields = fixed.into_iter().chain(resources).chain(removed);
+        let mut to = Vec::with_capacity(fields.map(Field::size).sum());
+        put(1, version.as_bytes(), &mut to);
+        for each in &response.resources {
+            let (name, resource) = each;
+            Field(2, whole(each)).begin(&mut to);
+            put(1, resource.version.as_str().as_bytes(), &mut to);
+            Field(2, any(resource)).begin(&mut to);
+            put(1, type_url.as_bytes(), &mut to);
+            put(2, &resource.body, &mut to);
+            put(3, name.as_bytes(), &mut to);
+        }
+        put(4, type_url.as_bytes(), &mut to);
+        for name in &response.removed {
+            // A field that is repeated is there even if it is empty.
+            Field(6, name.len()).begin(&mut to);
+            to.extend_from_slice(name.as_bytes());
+        }
+        to
     }
 
     fn on_request(&mut self, request: DeltaDiscoveryRequest) -> Outcome {
@@ -118,35 +132,26 @@ impl Stream for Delta {
         self.session.set_snapshot(snapshot, now)
     }
 
-    fn next_response(&mut self, now: Instant) -> Option<DeltaDiscoveryResponse> {
+    fn next_response(&mut self, now: Instant) -> Option<Response> {
         if self.session.is_synced()
             && let Some((type_url, names)) = self.unknown.pop()
         {
-            return Some(DeltaDiscoveryResponse {
-                type_url,
-                removed_resources: names.into_iter().collect(),
-                nonce: self.session.next_nonce().to_string(),
-                ..DeltaDiscoveryResponse::default()
+            return Some(Response {
+                type_url: type_url.into(),
+                nonce: self.session.next_nonce(),
+                version: Version::default(),
+                resources: Vec::new(),
+                removed: names.into_iter().map(Arc::from).collect(),
             });
         }
         let (ty, nonce, push) = self.session.next(now, plan)?;
         let version = push.version.clone().unwrap_or_else(|| version_of(&push));
-        let resource = |(name, resource): (Arc<str>, Resource)| discovery::Resource {
-            name: name.to_string(),
-            version: resource.version.to_string(),
-            resource: Some(Any {
-                type_url: ty.type_url().to_owned(),
-                value: resource.body,
-            }),
-            ..discovery::Resource::default()
-        };
-        Some(DeltaDiscoveryResponse {
-            resources: push.resources.into_iter().map(resource).collect(),
-            removed_resources: push.removed.iter().map(|n| n.to_string()).collect(),
-            type_url: ty.type_url().to_owned(),
-            system_version_info: version.to_string(),
-            nonce: nonce.to_string(),
-            ..DeltaDiscoveryResponse::default()
+        Some(Response {
+            type_url: ty.type_url().into(),
+            nonce,
+            version,
+            resources: push.resources,
+            removed: push.removed,
         })
     }
 

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use http::Extensions;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use tokio::time::Instant;
-use tonic::Request;
 use tonic::Status;
 
 use super::node::Node;
@@ -47,11 +49,15 @@ impl Gate {
     }
 
     /// Authenticates the client of a new stream, before anything of it is read.
-    pub(super) fn enter<T>(self: &Arc<Self>, request: &Request<T>) -> Result<Guest, Status> {
-        let peer = request.extensions().get::<Peer>();
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<Guest, Status> {
+        let peer = extensions.get::<Peer>();
         let address = peer.map(|peer| peer.address);
         let uris = peer.and_then(|peer| peer.uris.as_deref());
-        let authorization = request.metadata().get("authorization");
+        let authorization = headers.get(AUTHORIZATION);
         let claims = self
             .authentication
             .claims(uris, authorization.map(|value| value.as_bytes()))

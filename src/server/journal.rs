@@ -15,7 +15,7 @@ use super::roster::Seat;
 use super::stats::OpenStream;
 use super::stats::Stats;
 use super::stream::Progress;
-use super::stream::Stream;
+use super::stream::Response;
 use super::stream::Variant;
 use crate::model::GroupId;
 use crate::snapshot::ResourceType;
@@ -89,29 +89,28 @@ impl Journal {
         }
     }
 
-    /// A response is sent.
-    pub(super) fn pushed<S: Stream>(&mut self, response: &S::Response, now: Instant) {
-        let type_url = S::response_type(response);
+    /// A response of so many bytes is sent.
+    pub(super) fn pushed(&mut self, response: &Response, bytes: usize, now: Instant) {
+        let type_url = &*response.type_url;
         let Some(ty) = ResourceType::from_type_url(type_url) else {
             tracing::debug!(type_url, "answered for a type that is not served");
             return;
         };
-        let (version, bytes) = (S::response_version(response), S::response_bytes(response));
+        let version = response.version.text();
         tracing::debug!(
             "type" = ty.short_name(),
-            version,
-            resources = S::response_size(response),
+            version = &*version,
+            resources = response.resources.len() + response.removed.len(),
             bytes,
             "pushed",
         );
         self.stats.count_push(ty, bytes);
-        let version: Arc<str> = version.into();
         let in_flight = &mut self.in_flight[ty as usize];
         if in_flight.len() == IN_FLIGHT {
             in_flight.pop_front();
         }
         in_flight.push_back(Sent {
-            nonce: S::response_nonce(response).parse().unwrap_or_default(),
+            nonce: response.nonce,
             version: Arc::clone(&version),
             at: now,
         });

@@ -33,20 +33,26 @@
 //! itself alone, and then gets the newest state.
 
 mod ads;
+mod client;
 mod clients;
 mod connection;
 mod csds;
 mod delta;
+mod encode;
 mod entrance;
+mod feed;
 mod gate;
+mod http2;
 mod journal;
 mod listen;
+mod message;
 mod node;
 mod node_matcher;
+mod one_task;
 mod operations;
 mod order;
-mod per_type;
 mod roster;
+mod routing;
 mod session;
 mod sotw;
 mod stats;

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::model::GroupId;
 use crate::name::Namespaced;
 use crate::proto::envoy::config::core::v3 as core;
-use crate::snapshot::Snapshot;
-use crate::snapshot::World;
 
 /// The first Envoy that can give a copy a Host of its own (`host_rewrite_literal` of a mirror policy).
 const HOST_REWRITE_SINCE: (u32, u32) = (1, 36);
@@ -64,21 +61,6 @@ impl Node {
     pub(super) fn too_old(&self) -> Option<(u32, u32)> {
         self.envoy.filter(|version| *version < HOST_REWRITE_SINCE)
     }
-
-    /// Whether the node is one that the world knows.
-    pub(super) fn is_known(&self, world: &World) -> bool {
-        world.nodes.contains_key(&self.key)
-    }
-
-    /// The group that this node belongs to.
-    pub(super) fn group<'w>(&self, world: &'w World) -> &'w GroupId {
-        world.nodes.get(&self.key).unwrap_or(&world.fallback)
-    }
-
-    /// What this node is to be sent.
-    pub(super) fn snapshot(&self, world: &World) -> Arc<Snapshot> {
-        world.snapshot_for(&self.key)
-    }
 }
 
 fn cut(text: &str) -> Arc<str> {
@@ -101,48 +83,14 @@ fn version_text(node: &core::Node) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
     use super::Node;
-    use crate::model::GroupId;
     use crate::proto::envoy::config::core::v3 as core;
     use crate::proto::envoy::r#type::v3::SemanticVersion;
-    use crate::snapshot::Snapshot;
-    use crate::snapshot::World;
 
     fn node(id: &str) -> core::Node {
         core::Node {
             id: id.to_owned(),
             ..Default::default()
-        }
-    }
-
-    #[test]
-    fn a_node_gets_its_group_and_a_stranger_the_fallback() {
-        let (own, fallback) = (GroupId::new("own"), GroupId::new("fallback"));
-        let groups: BTreeMap<_, _> = [&own, &fallback]
-            .map(|id| (id.clone(), Arc::new(Snapshot::default())))
-            .into();
-        let nodes = [("curl/pod-1".into(), own.clone())].into();
-        let world = World {
-            groups,
-            nodes: Arc::new(nodes),
-            fallback: fallback.clone(),
-        };
-        for (id, known, group) in [
-            ("curl/pod-1", true, &own),
-            ("curl/pod-2", false, &fallback),
-            ("curl", false, &fallback),
-            ("", false, &fallback),
-            ("a/b/c", false, &fallback),
-        ] {
-            let node = Node::new(&node(id));
-            assert_eq!(node.is_known(&world), known, "{id}");
-            assert!(
-                Arc::ptr_eq(&node.snapshot(&world), &world.groups[group]),
-                "{id}"
-            );
         }
     }
 

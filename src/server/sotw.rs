@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::mem;
 use std::sync::Arc;
 
-use prost::Message;
 use tokio::time::Instant;
 
+use super::encode::Field;
+use super::encode::put;
 use super::order::View;
 use super::session::Session;
 use super::stream::Outcome;
 use super::stream::Progress;
+use super::stream::Response;
 use super::stream::Stream;
 use super::stream::Variant;
 use super::substream::Announced;
@@ -20,7 +22,6 @@ use super::substream::Substream;
 use crate::proto::envoy::config::core::v3::Node;
 use crate::proto::envoy::service::discovery::v3::DiscoveryRequest;
 use crate::proto::envoy::service::discovery::v3::DiscoveryResponse;
-use crate::proto::google::protobuf::Any;
 use crate::snapshot::Resource;
 use crate::snapshot::ResourceType;
 use crate::snapshot::Snapshot;
@@ -45,28 +46,27 @@ impl Stream for Sotw {
         &mut request.type_url
     }
 
-    fn response_type(response: &DiscoveryResponse) -> &str {
-        &response.type_url
-    }
-
     fn request_nonce(request: &DiscoveryRequest) -> &str {
         &request.response_nonce
     }
 
-    fn response_nonce(response: &DiscoveryResponse) -> &str {
-        &response.nonce
-    }
-
-    fn response_version(response: &DiscoveryResponse) -> &str {
-        &response.version_info
-    }
-
-    fn response_bytes(response: &DiscoveryResponse) -> usize {
-        response.encoded_len()
-    }
-
-    fn response_size(response: &DiscoveryResponse) -> usize {
-        response.resources.len()
+    fn encode(response: &Response) -> Vec<u8> {
+        let (version, type_url) = (response.version.as_str(), &response.type_url);
+        let any = |resource: &Resource| {
+            Field(1, type_url.len()).size() + Field(2, resource.body.len()).size()
+        };
+        let resources = response.resources.iter();
+        let size = resources.map(|(_, resource)| Field(2, any(resource)).size());
+        let fixed = Field(1, version.len()).size() + Field(4, type_url.len()).size();
+        let mut to = Vec::with_capacity(fixed + size.sum::<usize>());
+        put(1, version.as_bytes(), &mut to);
+        for (_, resource) in &response.resources {
+            Field(2, any(resource)).begin(&mut to);
+            put(1, type_url.as_bytes(), &mut to);
+            put(2, &resource.body, &mut to);
+        }
+        put(4, type_url.as_bytes(), &mut to);
+        to
     }
 
     fn on_request(&mut self, request: DiscoveryRequest) -> Outcome {
@@ -113,18 +113,14 @@ impl Stream for Sotw {
         self.session.set_snapshot(snapshot, now)
     }
 
-    fn next_response(&mut self, now: Instant) -> Option<DiscoveryResponse> {
+    fn next_response(&mut self, now: Instant) -> Option<Response> {
         let (ty, nonce, push) = self.session.next(now, plan)?;
-        let any = |(_, resource): (Arc<str>, Resource)| Any {
-            type_url: ty.type_url().to_owned(),
-            value: resource.body,
-        };
-        Some(DiscoveryResponse {
-            version_info: push.version.map(|v| v.to_string()).unwrap_or_default(),
-            resources: push.resources.into_iter().map(any).collect(),
-            type_url: ty.type_url().to_owned(),
-            nonce: nonce.to_string(),
-            ..DiscoveryResponse::default()
+        Some(Response {
+            type_url: ty.type_url().into(),
+            nonce,
+            version: push.version.unwrap_or_default(),
+            resources: push.resources,
+            removed: Vec::new(),
         })
     }
 

@@ -1,20 +1,24 @@
 //! What the loop of a stream needs to know of a protocol variant.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use prost::Message;
 use tokio::time::Instant;
 
 use super::substream::Entry;
 use crate::proto::envoy::config::core::v3::Node;
+use crate::snapshot::Resource;
 use crate::snapshot::ResourceType;
 use crate::snapshot::Snapshot;
+use crate::snapshot::Version;
 
 /// One of the two protocol variants, as the state of one stream.
 pub(super) trait Stream: Default + Send + 'static {
     /// What the client sends.
-    type Request: Send + 'static;
+    type Request: Message + Default + 'static;
     /// What the client is sent.
-    type Response: Send + 'static;
+    type Response: Message + Default;
     /// Which of the two it is.
     const VARIANT: Variant;
 
@@ -22,25 +26,17 @@ pub(super) trait Stream: Default + Send + 'static {
     fn node(request: &Self::Request) -> Option<&Node>;
     /// The type that a request is about, to be filled in where it may be left out.
     fn request_type(request: &mut Self::Request) -> &mut String;
-    /// The type that a response is about.
-    fn response_type(response: &Self::Response) -> &str;
     /// The nonce that a request answers; empty if it answers none.
     fn request_nonce(request: &Self::Request) -> &str;
-    /// The nonce of a response.
-    fn response_nonce(response: &Self::Response) -> &str;
-    /// What an operator knows a response by: equal content has an equal version.
-    fn response_version(response: &Self::Response) -> &str;
-    /// How many resources a response holds.
-    fn response_size(response: &Self::Response) -> usize;
-    /// How many bytes a response takes, without framing.
-    fn response_bytes(response: &Self::Response) -> usize;
+    /// A response as a [`Self::Response`] on the wire, its nonce left out.
+    fn encode(response: &Response) -> Vec<u8>;
 
     /// A request came. One request may answer a response and change the subscription.
     fn on_request(&mut self, request: Self::Request) -> Outcome;
     /// What the client is to have from now on; whether it is another snapshot than before.
     fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> bool;
     /// The next response; to be called until there is none, and again after anything happened.
-    fn next_response(&mut self, now: Instant) -> Option<Self::Response>;
+    fn next_response(&mut self, now: Instant) -> Option<Response>;
     /// Bytes that the client's names take.
     fn names_size(&self) -> usize;
     /// What the client was sent, and what it said of it.
@@ -49,6 +45,21 @@ pub(super) trait Stream: Default + Send + 'static {
     fn deadline(&self, now: Instant) -> Option<Instant>;
     /// How far the delivery of a type is, if the client asked for it.
     fn progress(&self, ty: ResourceType) -> Option<Progress>;
+}
+
+/// What a client is sent, in either variant.
+#[derive(Debug)]
+pub(super) struct Response {
+    /// The type, which may be one that is not served.
+    pub(super) type_url: Cow<'static, str>,
+    /// Never used twice on a stream.
+    pub(super) nonce: u64,
+    /// What an operator knows it by: equal content has an equal version.
+    pub(super) version: Version,
+    /// Names and contents.
+    pub(super) resources: Vec<(Arc<str>, Resource)>,
+    /// Names that are gone: told by the incremental variant only.
+    pub(super) removed: Vec<Arc<str>>,
 }
 
 /// A variant of the protocol.

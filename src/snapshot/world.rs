@@ -10,7 +10,7 @@ use super::ResourceType;
 use crate::model::GroupId;
 
 /// A version that is the content: equal resources have equal versions, on every stream, replica and restart.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(Arc<str>);
 
 impl Version {
@@ -22,6 +22,11 @@ impl Version {
     /// A version of someone's choice. That it stands for one content only is then theirs to see to.
     pub fn chosen(text: &str) -> Self {
         Self(text.into())
+    }
+
+    /// As it is on the wire, shared.
+    pub fn text(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 
     /// As it is on the wire.

@@ -12,14 +12,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Buf;
 use bytes::Bytes;
 use client::Client;
 use client::Subs;
 use proptest::prelude::*;
+use prost::Message;
 use tokio::time::Instant;
 
 use super::delta::Delta;
+use super::encode::Encoder;
 use super::sotw::Sotw;
+use super::stream::Response;
 use crate::snapshot::Resource;
 use crate::snapshot::ResourceType;
 use crate::snapshot::Snapshot;
@@ -97,6 +101,14 @@ struct Wire<C: Client> {
     now: Instant,
 }
 
+/// A response as the client reads it.
+fn decoded<C: Client>(response: &Response) -> C::Response {
+    let message = Encoder::default().message::<C>(response);
+    let rest = message.rest.unwrap_or_default();
+    let bytes = message.head.slice(5..).chain(rest);
+    C::Response::decode(bytes).expect("a valid response")
+}
+
 impl<C: Client> Wire<C> {
     fn apply(&mut self, op: Op) {
         match op {
@@ -109,7 +121,8 @@ impl<C: Client> Wire<C> {
                 self.requests.push_back(C::ask(sub, ty, &names));
             }
             Op::Send => {
-                self.responses.extend(self.session.next_response(self.now));
+                let response = self.session.next_response(self.now);
+                self.responses.extend(response.map(|r| decoded::<C>(&r)));
             }
             Op::Read => {
                 let response = self.responses.pop_front();

@@ -1,0 +1,134 @@
+//! Which method is which: the discovery services on streams of our own, everything else as tonic has it.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::future::ready;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use http::HeaderValue;
+use http::Method;
+use http::Request;
+use http::Response;
+use http::header::CONTENT_TYPE;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::service::Routes;
+
+use super::client::Client;
+use super::clients::Clients;
+use super::connection::Connection;
+use super::connection::Outbound;
+use super::connection::lock;
+use super::delta::Delta;
+use super::encode::Encoder;
+use super::feed::Feeds;
+use super::gate::Gate;
+use super::journal::Journal;
+use super::message::Messages;
+use super::sotw::Sotw;
+use super::stats::Stats;
+use super::stream::Stream;
+use super::stream::Variant;
+use crate::snapshot::ResourceType;
+
+/// The methods that open a stream: its variant, and the type that it is of if it is of one only.
+///
+/// The services of single types have no order between them: whoever wants make before break uses ADS, which exists for it
+/// ("Aggregated Discovery Service" of the xDS protocol). Their `Fetch` methods are the REST variant's, and not offered.
+fn method(path: &str) -> Option<(Variant, Option<ResourceType>)> {
+    use ResourceType as Type;
+    let (service, method) = path.strip_prefix("/envoy.service.")?.split_once('/')?;
+    let (only, name) = match service {
+        "discovery.v3.AggregatedDiscoveryService" => (None, "AggregatedResources"),
+        "cluster.v3.ClusterDiscoveryService" => (Some(Type::Cluster), "Clusters"),
+        "endpoint.v3.EndpointDiscoveryService" => (Some(Type::Endpoint), "Endpoints"),
+        "listener.v3.ListenerDiscoveryService" => (Some(Type::Listener), "Listeners"),
+        "route.v3.RouteDiscoveryService" => (Some(Type::Route), "Routes"),
+        "runtime.v3.RuntimeDiscoveryService" => (Some(Type::Runtime), "Runtime"),
+        _ => return None,
+    };
+    let variant = match method.strip_suffix(name)? {
+        "Stream" => Variant::Sotw,
+        "Delta" => Variant::Delta,
+        _ => return None,
+    };
+    Some((variant, only))
+}
+
+/// What all streams share.
+#[derive(Clone, Debug)]
+pub(super) struct Discovery {
+    pub(super) stats: Arc<Stats>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) clients: Arc<Clients>,
+    pub(super) feeds: Arc<Feeds>,
+    pub(super) encoder: Arc<Encoder>,
+}
+
+/// All services of a server.
+#[derive(Clone)]
+pub(super) struct Services {
+    pub(super) discovery: Discovery,
+    pub(super) others: TowerToHyperService<Routes>,
+}
+
+impl Service<Request<Incoming>> for Services {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let opened = match method(request.uri().path()) {
+            _ if request.method() != Method::POST => return Box::pin(self.others.call(request)),
+            Some((Variant::Sotw, only)) => self.discovery.open::<Sotw>(request, only),
+            Some((Variant::Delta, only)) => self.discovery.open::<Delta>(request, only),
+            None => return Box::pin(self.others.call(request)),
+        };
+        let response = opened.unwrap_or_else(Status::into_http);
+        Box::pin(ready(Ok(response)))
+    }
+}
+
+impl Discovery {
+    /// Opens a stream, of all types or of one only.
+    fn open<S: Stream>(
+        &self,
+        request: Request<Incoming>,
+        only: Option<ResourceType>,
+    ) -> Result<Response<Body>, Status> {
+        let guest = self.gate.enter(request.headers(), request.extensions())?;
+        let span = tracing::info_span!(
+            "stream",
+            variant = S::VARIANT.as_str(),
+            node = tracing::field::Empty,
+            group = tracing::field::Empty,
+            peer = guest.peer.as_ref().map(tracing::field::display),
+        );
+        let journal = Journal::open(&self.stats, S::VARIANT, guest.peer);
+        let client = Arc::new(Mutex::new(Client::<S>::new(guest, journal, only)));
+        let looked_at = Arc::downgrade(&client);
+        let look = move || {
+            looked_at
+                .upgrade()
+                .and_then(|client| lock(&client).status())
+        };
+        let connection = Connection {
+            inbound: Messages::new(request.into_body()),
+            feed: self.feeds.open(),
+            client,
+            encoder: Arc::clone(&self.encoder),
+            span,
+            _listed: self.clients.enter(look),
+            outbound: Outbound::default(),
+        };
+        let mut response = Response::new(Body::new(connection));
+        let grpc = HeaderValue::from_static("application/grpc");
+        response.headers_mut().insert(CONTENT_TYPE, grpc);
+        Ok(response)
+    }
+}
