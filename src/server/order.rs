@@ -86,6 +86,12 @@ impl View {
         !self.kept.is_empty()
     }
 
+    /// Whether this one was removed and is still shown.
+    pub(super) fn keeps(&self, ty: ResourceType, name: &str) -> bool {
+        let kept = self.kept.get(&ty);
+        kept.is_some_and(|kept| kept.contains_key(name))
+    }
+
     /// When the next kept resource goes, whatever the client says.
     pub(super) fn next_release(&self) -> Option<Instant> {
         self.kept

@@ -30,6 +30,8 @@ pub(super) struct Session {
     substreams: BTreeMap<ResourceType, Substream>,
     /// Endpoints that clusters sent since then wait for.
     warming: BTreeMap<Arc<str>, Instant>,
+    /// When a client that had listeners or routes was last sent others.
+    moved: Option<Instant>,
     /// The last nonce. It is never used twice on a stream.
     nonce: u64,
 }
@@ -132,6 +134,9 @@ impl Session {
                 continue;
             };
             let (ty, news) = (*ty, news(substream, &push));
+            if waits(substream) {
+                self.moved = Some(now);
+            }
             substream.sent(&push, nonce, now);
             self.nonce = nonce;
             self.follow_up(ty, &push, &news, now);
@@ -171,7 +176,13 @@ impl Session {
         let settled = REFERRING
             .iter()
             .filter_map(|ty| self.substreams.get(ty))
-            .all(|substream| substream.is_settled(view));
+            .all(|substream| substream.is_settled(view))
+            && !clings(
+                self.substreams.get(&ResourceType::Cluster),
+                view,
+                self.moved,
+                now,
+            );
         let changed = if settled {
             view.release_all();
             true
@@ -236,6 +247,19 @@ impl Session {
 /// Whether a type is one that waits for clusters. A client that has none of it yet has no traffic to disturb.
 fn waits(substream: &Substream) -> bool {
     REFERRING.contains(&substream.ty()) && substream.is_live()
+}
+
+/// Whether a client that asks for clusters by name still wants one that was removed, because it has only just `moved` to
+/// other routes. Its accepting those says less than an Envoy's: a gRPC client asks for the clusters of the new routes
+/// afterwards, calls by the old ones until it has all of them, and then asks for the old clusters no more (gRFC A74).
+fn clings(clusters: Option<&Substream>, view: &View, moved: Option<Instant>, now: Instant) -> bool {
+    let asked = clusters.map(|clusters| &clusters.subscription);
+    let asked = asked.filter(|asked| !asked.is_wildcard());
+    moved.is_some_and(|moved| moved + PATIENCE > now)
+        && asked.is_some_and(|asked| {
+            let mut names = asked.names().iter();
+            names.any(|name| view.keeps(ResourceType::Cluster, name))
+        })
 }
 
 /// Which resources of a response are new to the client.

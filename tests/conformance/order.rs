@@ -119,6 +119,56 @@ async fn d02_incremental_likewise() {
 }
 
 #[tokio::test]
+async fn d02_by_name_the_old_cluster_stays_until_it_is_not_asked_for() {
+    let server = Server::of(&[(Cluster, "x=1 z=1"), X[1], X[2], X[3]]).await;
+    let mut client = Sotw::open(&server).await;
+    for (ty, list, expected) in [
+        (Listener, "l", "l=1"),
+        (Route, "r", "r=x"),
+        (Cluster, "x,z", "x=1 z=1"),
+        (Endpoint, "x", "x=1"),
+    ] {
+        client.ask(ty, list).await;
+        client.take(ty, expected, list).await;
+    }
+    // A cluster that no route change goes with goes at once.
+    server.publish(&X);
+    client.take(Cluster, "x=1", "x").await;
+    server.publish(&Y);
+    client.take(Route, "r=y", "r").await;
+    // It has the new route, and uses the old cluster until it has the new one and its endpoints.
+    client.quiet().await;
+    client.ask(Cluster, "x,y").await;
+    client.take(Cluster, "x=1 y=1", "x,y").await;
+    client.ask(Endpoint, "x,y").await;
+    client.take(Endpoint, "y=1", "x,y").await;
+    client.quiet().await;
+    client.ask(Cluster, "y").await;
+    client.quiet().await;
+    client.ask(Cluster, "x,y").await;
+    client.take(Cluster, "y=1", "x,y").await;
+}
+
+#[tokio::test]
+async fn d10_clinging_to_an_old_cluster_keeps_it_for_a_bounded_time() {
+    let server = Server::of(&X).await;
+    let mut client = Sotw::open(&server).await;
+    for (ty, list, expected) in [
+        (Route, "r", "r=x"),
+        (Cluster, "x", "x=1"),
+        (Endpoint, "x", "x=1"),
+    ] {
+        client.ask(ty, list).await;
+        client.take(ty, expected, list).await;
+    }
+    let start = Instant::now();
+    server.publish(&Y);
+    client.take(Route, "r=y", "r").await;
+    client.take(Cluster, "", "x").await;
+    assert!(start.elapsed() > Duration::from_secs(3), "it did wait");
+}
+
+#[tokio::test]
 async fn d03_a_new_listener_comes_before_its_route() {
     let server = Server::of(&X).await;
     let mut client = delta_with_x(&server).await;

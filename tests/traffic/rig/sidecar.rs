@@ -97,11 +97,24 @@ impl Sidecar {
         tls: Option<Tls>,
         token: Option<Token>,
     ) -> Option<Self> {
+        let (address, proxy) = (control_plane.address, control_plane.proxy);
+        Self::launch_at(plane, address, proxy, node, tls, token)
+    }
+
+    /// The same, with a control plane at any address, which tells the sidecar to listen on `proxy`.
+    pub(crate) fn launch_at(
+        plane: Plane,
+        control_plane: SocketAddr,
+        proxy: SocketAddr,
+        node: &str,
+        tls: Option<Tls>,
+        token: Option<Token>,
+    ) -> Option<Self> {
         let admin = free_address();
         let bootstrap = Bootstrap {
             node_id: node.to_owned(),
             node_cluster: "test".to_owned(),
-            control_plane: Address::Address(control_plane.address),
+            control_plane: Address::Address(control_plane),
             delivery: if plane.delta {
                 Delivery::Delta
             } else {
@@ -142,7 +155,7 @@ impl Sidecar {
             .unwrap();
         Some(Self {
             plane,
-            proxy: control_plane.proxy,
+            proxy,
             admin,
             folder,
             child,
