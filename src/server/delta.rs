@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::encode::Field;
+use super::encode::any;
 use super::encode::put;
 use super::order::View;
 use super::session::Session;
@@ -55,38 +56,37 @@ impl Stream for Delta {
         &request.response_nonce
     }
 
-    fn encode(response: &Response) -> Vec<u8> {
-        let (version, type_url) = (response.version.as_str(), &response.type_url);
-        let any = |resource: &Resource| {
-            Field(1, type_url.len()).size() + Field(2, resource.body.len()).size()
-        };
-        let whole = |(name, resource): &(Arc<str>, Resource)| {
-            Field(1, resource.version.as_str().len()).size()
-                + Field(2, any(resource)).size()
-                + Field(3, name.len()).size()
-        };
-        let resources = response.resources.iter().map(|each| Field(2, whole(each)));
-        let removed = response.removed.iter().map(|name| Field(6, name.len()));
-        let fixed = [Field(1, version.len()), Field(4, type_url.len())];
+    fn size(response: &Response) -> usize {
+        let fixed = [
+            Field(1, response.version.as_str().len()),
+            Field(4, response.type_url.len()),
+        ];
+        let resources = response.resources.iter();
+        let resources = resources.map(|each| Field(2, whole(&response.type_url, each)));
+        // A field that is repeated is there even if it is empty.
+        let removed = response.removed.iter().map(|name| name.len().max(1));
+        let removed = removed.map(|len| Field(6, len));
         let fields = fixed.into_iter().chain(resources).chain(removed);
-        let mut to = Vec::with_capacity(fields.map(Field::size).sum());
-        put(1, version.as_bytes(), &mut to);
+        fields.map(Field::size).sum()
+    }
+
+    fn encode(response: &Response, to: &mut Vec<u8>) {
+        let type_url = &response.type_url;
+        put(1, response.version.as_str().as_bytes(), to);
         for each in &response.resources {
             let (name, resource) = each;
-            Field(2, whole(each)).begin(&mut to);
-            put(1, resource.version.as_str().as_bytes(), &mut to);
-            Field(2, any(resource)).begin(&mut to);
-            put(1, type_url.as_bytes(), &mut to);
-            put(2, &resource.body, &mut to);
-            put(3, name.as_bytes(), &mut to);
+            Field(2, whole(type_url, each)).begin(to);
+            put(1, resource.version.as_str().as_bytes(), to);
+            Field(2, any(type_url, resource)).begin(to);
+            put(1, type_url.as_bytes(), to);
+            put(2, &resource.body, to);
+            put(3, name.as_bytes(), to);
         }
-        put(4, type_url.as_bytes(), &mut to);
+        put(4, type_url.as_bytes(), to);
         for name in &response.removed {
-            // A field that is repeated is there even if it is empty.
-            Field(6, name.len()).begin(&mut to);
+            Field(6, name.len()).begin(to);
             to.extend_from_slice(name.as_bytes());
         }
-        to
     }
 
     fn on_request(&mut self, request: DeltaDiscoveryRequest) -> Outcome {
@@ -181,6 +181,13 @@ impl Delta {
             self.unknown.push((request.type_url, names));
         }
     }
+}
+
+/// The size of a resource as an `envoy.service.discovery.v3.Resource`.
+fn whole(type_url: &str, (name, resource): &(Arc<str>, Resource)) -> usize {
+    Field(1, resource.version.as_str().len()).size()
+        + Field(2, any(type_url, resource)).size()
+        + Field(3, name.len()).size()
 }
 
 /// The version of a response's content. The protocol needs none ("system_version_info ... used for debugging"); an Envoy

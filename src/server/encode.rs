@@ -20,6 +20,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::stream::Response;
 use super::stream::Stream;
+use crate::snapshot::Resource;
 
 /// The shortest content that is shared. Below it, writing it again is cheaper than looking it up, and one write of the
 /// HTTP/2 connection holds all of it.
@@ -27,6 +28,9 @@ const WORTH_SHARING: usize = 1 << 10;
 
 /// How much shared content is kept for the next stream. What streams are still being sent lives as long as they need it.
 const KEPT: usize = 32 << 20;
+
+/// What comes before a message: whether it is compressed, and its length.
+const PREFIX: usize = 5;
 
 /// `nonce` in both `DiscoveryResponse` and `DeltaDiscoveryResponse`.
 const NONCE: u32 = 5;
@@ -59,6 +63,11 @@ pub(super) fn put(tag: u32, content: &[u8], to: &mut Vec<u8>) {
     }
 }
 
+/// The size of a resource as a `google.protobuf.Any`.
+pub(super) fn any(type_url: &str, resource: &Resource) -> usize {
+    Field(1, type_url.len()).size() + Field(2, resource.body.len()).size()
+}
+
 /// A gRPC message, ready to be sent.
 #[derive(Debug)]
 pub(super) struct Message {
@@ -89,18 +98,20 @@ impl Encoder {
         let bodies: usize = bodies.map(|(_, resource)| resource.body.len()).sum();
         let nonce = response.nonce.to_string();
         let shared = (bodies >= WORTH_SHARING).then(|| self.shared::<S>(response));
-        let own = match &shared {
-            Some(_) => Vec::new(),
-            None => S::encode(response),
-        };
-        let rest = shared.as_ref().map_or(own.len(), Bytes::len);
-        let size = Field(NONCE, nonce.len()).size() + rest;
-        let mut head = Vec::with_capacity(5 + size - shared.as_ref().map_or(0, Bytes::len));
+        let content = shared
+            .as_ref()
+            .map_or_else(|| S::size(response), Bytes::len);
+        let own = if shared.is_some() { 0 } else { content };
+        let nonce_field = Field(NONCE, nonce.len()).size();
+        let size = nonce_field + content;
+        let mut head = Vec::with_capacity(PREFIX + nonce_field + own);
         // "Length-Prefixed-Message → Compressed-Flag Message-Length Message", "gRPC over HTTP2".
         head.put_u8(0);
         head.put_u32(u32::try_from(size).unwrap_or(u32::MAX));
         put(NONCE, nonce.as_bytes(), &mut head);
-        head.put_slice(&own);
+        if shared.is_none() {
+            S::encode(response, &mut head);
+        }
         Message {
             head: head.into(),
             rest: shared,
@@ -114,7 +125,9 @@ impl Encoder {
             return content;
         }
         // Two streams may do so at once; that costs time and nothing else.
-        let content = Bytes::from(S::encode(response));
+        let mut content = Vec::with_capacity(S::size(response));
+        S::encode(response, &mut content);
+        let content = Bytes::from(content);
         self.with(|recent| recent.keep(id, content.clone()));
         content
     }
@@ -160,4 +173,124 @@ fn identity<S: Stream>(response: &Response) -> u128 {
         add(name);
     }
     hash.digest128()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use prost::Message;
+
+    use super::Encoder;
+    use super::KEPT;
+    use super::Recent;
+    use crate::proto::envoy::service::discovery::v3 as discovery;
+    use crate::proto::envoy::service::discovery::v3::DeltaDiscoveryResponse;
+    use crate::proto::envoy::service::discovery::v3::DiscoveryResponse;
+    use crate::proto::google::protobuf::Any;
+    use crate::server::delta::Delta;
+    use crate::server::sotw::Sotw;
+    use crate::server::stream::Response;
+    use crate::server::stream::Stream;
+    use crate::snapshot::Resource;
+    use crate::snapshot::ResourceType;
+    use crate::snapshot::Version;
+
+    /// What a client reads.
+    fn received(message: super::Message) -> Bytes {
+        let (head, rest) = (message.head, message.rest.unwrap_or_default());
+        let (prefix, head) = head.split_at(5);
+        assert_eq!(prefix[0], 0, "not compressed");
+        let size = u32::from_be_bytes(prefix[1..].try_into().unwrap());
+        let message = [head, &rest].concat();
+        assert_eq!(message.len(), size as usize);
+        message.into()
+    }
+
+    fn response(nonce: u64, resources: &[(String, usize)], removed: &[String]) -> Response {
+        let resources = resources.iter().map(|(name, size)| {
+            let body = Bytes::from(vec![7; *size]);
+            let version = Version::of(&body);
+            (Arc::from(name.as_str()), Resource { version, body })
+        });
+        Response {
+            type_url: ResourceType::Cluster.type_url().into(),
+            nonce,
+            version: Version::chosen("of all"),
+            resources: resources.collect(),
+            removed: removed.iter().map(|name| name.as_str().into()).collect(),
+        }
+    }
+
+    fn any((_, resource): &(Arc<str>, Resource)) -> Any {
+        Any {
+            type_url: ResourceType::Cluster.type_url().to_owned(),
+            value: resource.body.clone(),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_client_reads_what_was_meant(
+            nonce: u64,
+            // Names may be empty, and so may bodies; some responses are long enough to be shared.
+            resources in proptest::collection::vec((".{0,5}", 0usize..900), 0..4),
+            removed in proptest::collection::vec(".{0,3}", 0..3),
+        ) {
+            let response = response(nonce, &resources, &removed);
+            let encoder = Encoder::default();
+            for _ in 0..2 {
+                let sotw = received(encoder.message::<Sotw>(&response));
+                prop_assert_eq!(DiscoveryResponse::decode(sotw).unwrap(), DiscoveryResponse {
+                    version_info: "of all".to_owned(),
+                    resources: response.resources.iter().map(any).collect(),
+                    type_url: response.type_url.to_string(),
+                    nonce: nonce.to_string(),
+                    ..DiscoveryResponse::default()
+                });
+                let delta = received(encoder.message::<Delta>(&response));
+                prop_assert_eq!(DeltaDiscoveryResponse::decode(delta).unwrap(), DeltaDiscoveryResponse {
+                    system_version_info: "of all".to_owned(),
+                    resources: response.resources.iter().map(|each| discovery::Resource {
+                        name: each.0.to_string(),
+                        version: each.1.version.to_string(),
+                        resource: Some(any(each)),
+                        ..discovery::Resource::default()
+                    }).collect(),
+                    type_url: response.type_url.to_string(),
+                    removed_resources: removed.clone(),
+                    nonce: nonce.to_string(),
+                    ..DeltaDiscoveryResponse::default()
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn what_many_are_sent_is_there_once() {
+        let encoder = Encoder::default();
+        let large = [("a".to_owned(), 5_000)];
+        let rest = |nonce| encoder.message::<Delta>(&response(nonce, &large, &[])).rest;
+        let (one, other) = (rest(1).unwrap(), rest(22).unwrap());
+        assert_eq!(one.as_ptr(), other.as_ptr());
+        let sotw = encoder.message::<Sotw>(&response(1, &large, &[])).rest;
+        assert_ne!(sotw.unwrap(), one, "variants are apart");
+        let mut to = Vec::new();
+        Delta::encode(&response(1, &large, &[]), &mut to);
+        assert_eq!((to.capacity() >= to.len(), &to[..]), (true, &one[..]));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut recent = Recent::default();
+        for id in 0..40 {
+            recent.keep(id, vec![0; 1 << 20].into());
+        }
+        assert_eq!((recent.size, recent.contents.len()), (KEPT, 32));
+        assert!(recent.contents.contains_key(&39) && !recent.contents.contains_key(&7));
+    }
 }

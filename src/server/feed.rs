@@ -1,7 +1,7 @@
 //! What each stream's client is to have, and which streams a change concerns: only those are woken.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::mem;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -45,21 +45,15 @@ struct State {
     stopping: bool,
     last: u64,
     streams: BTreeMap<u64, Stream>,
-    /// The streams whose nodes are known, by group.
-    members: BTreeMap<GroupId, BTreeSet<u64>>,
+    /// The streams whose clients are known, by group.
+    members: BTreeMap<GroupId, BTreeMap<u64, Arc<Letterbox>>>,
 }
 
 #[derive(Debug)]
 struct Stream {
     letterbox: Arc<Letterbox>,
-    client: Option<Client>,
-}
-
-/// Who is at the other end, and what it was offered last.
-#[derive(Debug)]
-struct Client {
-    node: Arc<str>,
-    offered: Option<Offer>,
+    /// The client, if it has said who it is.
+    node: Option<Arc<str>>,
 }
 
 /// The newest news for a stream; what was not read before is out of date.
@@ -68,7 +62,9 @@ struct Letterbox(Mutex<Post>);
 
 #[derive(Debug, Default)]
 struct Post {
+    /// What the client is to have.
     offer: Option<Offer>,
+    unread: bool,
     stop: bool,
     reader: Option<Waker>,
 }
@@ -85,7 +81,7 @@ impl Feeds {
         let stream = state.last;
         let entry = Stream {
             letterbox: Arc::clone(&letterbox),
-            client: None,
+            node: None,
         };
         state.streams.insert(stream, entry);
         Feed {
@@ -98,19 +94,24 @@ impl Feeds {
     /// Another world is to be served.
     pub(super) fn publish(&self, world: Arc<World>) {
         let mut state = lock(&self.0);
-        let before = state.world.replace(Arc::clone(&world));
-        let concerned: Vec<u64> = match &before {
-            Some(before) if same_nodes(before, &world) => {
-                let groups = state.members.iter();
-                groups
-                    .filter(|(group, _)| !same_snapshot(before, &world, group))
-                    .flat_map(|(_, streams)| streams.iter().copied())
-                    .collect()
+        match state.world.replace(Arc::clone(&world)) {
+            // Nobody moved: what a group has now, each of its members has.
+            Some(before) if same_nodes(&before, &world) => {
+                for (group, members) in &state.members {
+                    let snapshot = snapshot_of(&world, group);
+                    if !Arc::ptr_eq(&snapshot, &snapshot_of(&before, group)) {
+                        members
+                            .values()
+                            .for_each(|member| member.renew(group, &snapshot));
+                    }
+                }
             }
-            _ => state.streams.keys().copied().collect(),
-        };
-        for stream in concerned {
-            state.offer(stream, &world);
+            _ => {
+                let streams: Vec<_> = state.streams.keys().copied().collect();
+                streams
+                    .into_iter()
+                    .for_each(|stream| state.offer(stream, &world));
+            }
         }
     }
 
@@ -126,34 +127,34 @@ impl Feeds {
 impl State {
     /// Tells a stream what the world has for its client, if that is anything else than before.
     fn offer(&mut self, stream: u64, world: &World) {
-        let entry = self.streams.get_mut(&stream);
-        let Some((letterbox, client)) =
-            entry.and_then(|entry| Some((&entry.letterbox, entry.client.as_mut()?)))
-        else {
+        let Some(Stream { letterbox, node }) = self.streams.get(&stream) else {
             return;
         };
-        let group = world.nodes.get(&client.node);
+        let Some(node) = node else { return };
+        let group = world.nodes.get(node);
         let offer = Offer {
             group: group.unwrap_or(&world.fallback).clone(),
             known: group.is_some(),
-            snapshot: world.snapshot_for(&client.node),
+            snapshot: world.snapshot_for(node),
         };
-        let before = client.offered.replace(offer.clone());
-        let left = before.as_ref().map(|before| &before.group);
-        if left != Some(&offer.group) {
-            if let Some(members) = left.and_then(|group| self.members.get_mut(group)) {
-                members.remove(&stream);
-            }
-            self.members
-                .entry(offer.group.clone())
-                .or_default()
-                .insert(stream);
-        } else if before.is_some_and(|before| {
-            before.known == offer.known && Arc::ptr_eq(&before.snapshot, &offer.snapshot)
-        }) {
-            return;
+        let letterbox = Arc::clone(letterbox);
+        let group = offer.group.clone();
+        let left = letterbox.put(offer);
+        if left.as_ref() != Some(&group) {
+            self.leave(stream, left.as_ref());
+            let members = self.members.entry(group).or_default();
+            members.insert(stream, letterbox);
         }
-        letterbox.put(offer);
+    }
+
+    fn leave(&mut self, stream: u64, group: Option<&GroupId>) {
+        let Some(group) = group else { return };
+        if let Some(members) = self.members.get_mut(group) {
+            members.remove(&stream);
+            if members.is_empty() {
+                self.members.remove(group);
+            }
+        }
     }
 }
 
@@ -162,36 +163,53 @@ fn same_nodes(one: &World, other: &World) -> bool {
     Arc::ptr_eq(&one.nodes, &other.nodes) && one.fallback == other.fallback
 }
 
-/// Whether the members of a group are sure to have what they had.
-fn same_snapshot(one: &World, other: &World, group: &GroupId) -> bool {
-    let of = |world: &World| {
-        let own = world.groups.get(group);
-        own.or_else(|| world.groups.get(&world.fallback)).cloned()
-    };
-    match (of(one), of(other)) {
-        (Some(one), Some(other)) => Arc::ptr_eq(&one, &other),
-        (one, other) => one.is_none() && other.is_none(),
-    }
+/// What the members of a group have.
+fn snapshot_of(world: &World, group: &GroupId) -> Arc<Snapshot> {
+    let own = world.groups.get(group);
+    let own = own.or_else(|| world.groups.get(&world.fallback));
+    own.cloned().unwrap_or_default()
 }
 
 impl Letterbox {
-    fn put(&self, offer: Offer) {
-        self.leave(|post| post.offer = Some(offer));
-    }
-
-    fn stop(&self) {
-        self.leave(|post| post.stop = true);
-    }
-
-    fn leave(&self, news: impl FnOnce(&mut Post)) {
-        let reader = {
-            let mut post = lock(&self.0);
-            news(&mut post);
-            post.reader.take()
+    /// Leaves an offer, unless it is the one that was left last; the group of that.
+    fn put(&self, offer: Offer) -> Option<GroupId> {
+        let same = |before: &Offer| {
+            before.group == offer.group
+                && before.known == offer.known
+                && Arc::ptr_eq(&before.snapshot, &offer.snapshot)
         };
+        let mut post = lock(&self.0);
+        if post.offer.as_ref().is_some_and(same) {
+            return Some(offer.group);
+        }
+        let before = post.offer.replace(offer);
+        post.unread = true;
+        Self::ring(post);
+        before.map(|before| before.group)
+    }
+
+    /// The group has something else now.
+    fn renew(&self, group: &GroupId, snapshot: &Arc<Snapshot>) {
+        let mut post = lock(&self.0);
+        if let Some(offer) = post.offer.as_mut().filter(|offer| offer.group == *group) {
+            offer.snapshot = Arc::clone(snapshot);
+            post.unread = true;
+            Self::ring(post);
+        }
+    }
+
+    fn ring(mut post: MutexGuard<'_, Post>) {
+        let reader = post.reader.take();
+        drop(post);
         if let Some(reader) = reader {
             reader.wake();
         }
+    }
+
+    fn stop(&self) {
+        let mut post = lock(&self.0);
+        post.stop = true;
+        Self::ring(post);
     }
 }
 
@@ -208,10 +226,7 @@ impl Feed {
     pub(super) fn identify(&self, node: &Node) {
         let mut state = lock(&self.feeds.0);
         if let Some(stream) = state.streams.get_mut(&self.stream) {
-            stream.client = Some(Client {
-                node: Arc::clone(&node.key),
-                offered: None,
-            });
+            stream.node = Some(Arc::clone(&node.key));
         }
         if let Some(world) = state.world.clone() {
             state.offer(self.stream, &world);
@@ -224,8 +239,10 @@ impl Feed {
         if post.stop {
             return Poll::Ready(News::Stop);
         }
-        if let Some(offer) = post.offer.take() {
-            return Poll::Ready(News::Offer(offer));
+        if mem::take(&mut post.unread)
+            && let Some(offer) = &post.offer
+        {
+            return Poll::Ready(News::Offer(offer.clone()));
         }
         match &mut post.reader {
             Some(reader) => reader.clone_from(context.waker()),
@@ -238,22 +255,170 @@ impl Feed {
 impl Drop for Feed {
     fn drop(&mut self) {
         let mut state = lock(&self.feeds.0);
-        let Some(client) = state.streams.remove(&self.stream).and_then(|s| s.client) else {
-            return;
-        };
-        let group = client.offered.map(|offer| offer.group);
-        if let Some(group) = group
-            && let Some(members) = state.members.get_mut(&group)
-        {
-            members.remove(&self.stream);
-            if members.is_empty() {
-                state.members.remove(&group);
-            }
-        }
+        state.streams.remove(&self.stream);
+        let group = lock(&self.letterbox.0)
+            .offer
+            .take()
+            .map(|offer| offer.group);
+        state.leave(self.stream, group.as_ref());
     }
 }
 
 /// Nothing under these locks can panic half-way.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering;
+    use std::task::Context;
+    use std::task::Poll;
+    use std::task::Wake;
+    use std::task::Waker;
+
+    use super::Feed;
+    use super::Feeds;
+    use super::News;
+    use crate::model::GroupId;
+    use crate::proto::envoy::config::core::v3 as core;
+    use crate::server::node::Node;
+    use crate::snapshot::Snapshot;
+    use crate::snapshot::World;
+
+    fn world(groups: &[&str], nodes: &[(&str, &str)]) -> World {
+        let groups = groups
+            .iter()
+            .map(|group| (GroupId::new(*group), Arc::default()));
+        let nodes = nodes
+            .iter()
+            .map(|(node, group)| (Arc::from(*node), GroupId::new(*group)));
+        World {
+            groups: groups.collect(),
+            nodes: Arc::new(nodes.collect()),
+            fallback: GroupId::new("none"),
+        }
+    }
+
+    /// A stream that counts how often it is woken.
+    struct Stream {
+        feed: Feed,
+        woken: Arc<Count>,
+    }
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Stream {
+        fn open(feeds: &Arc<Feeds>, node: &str) -> Self {
+            let feed = feeds.open();
+            feed.identify(&Node::new(&core::Node {
+                id: node.to_owned(),
+                ..core::Node::default()
+            }));
+            Self {
+                feed,
+                woken: Arc::default(),
+            }
+        }
+
+        /// What it is told, in words; and how often it was woken since it was last asked.
+        fn news(&self) -> (String, usize) {
+            let waker = Waker::from(Arc::clone(&self.woken));
+            let mut told = Vec::new();
+            while let Poll::Ready(news) = self.feed.poll(&Context::from_waker(&waker)) {
+                match news {
+                    News::Offer(offer) => told.push(format!("{} {}", offer.group, offer.known)),
+                    News::Stop => {
+                        return ("stop".to_owned(), self.woken.0.swap(0, Ordering::Relaxed));
+                    }
+                }
+            }
+            (told.join(","), self.woken.0.swap(0, Ordering::Relaxed))
+        }
+    }
+
+    #[test]
+    fn only_those_whom_it_concerns_are_woken() {
+        let feeds = Arc::new(Feeds::default());
+        let nodes = [("a/1", "a"), ("a/2", "a"), ("b/1", "b")];
+        let first = world(&["a", "b", "none"], &nodes);
+        let early = Stream::open(&feeds, "a/1");
+        assert_eq!(early.news(), (String::new(), 0), "there is no world yet");
+        feeds.publish(Arc::new(first.clone()));
+        let streams = ["a/2", "b/1", "x/1"].map(|node| Stream::open(&feeds, node));
+        let news = || [&early, &streams[0], &streams[1], &streams[2]].map(Stream::news);
+        let told = |told: [(&str, usize); 4]| told.map(|(text, woken)| (text.to_owned(), woken));
+        assert_eq!(
+            news(),
+            told([
+                ("a true", 1),
+                ("a true", 0),
+                ("b true", 0),
+                ("none false", 0)
+            ]),
+        );
+
+        // Another configuration for one group.
+        let mut second = first.clone();
+        second
+            .groups
+            .insert(GroupId::new("a"), Arc::new(Snapshot::default()));
+        feeds.publish(Arc::new(second.clone()));
+        assert_eq!(
+            news(),
+            told([("a true", 1), ("a true", 1), ("", 0), ("", 0)])
+        );
+
+        // The same world again, and the same nodes in another map.
+        feeds.publish(Arc::new(second.clone()));
+        second.nodes = Arc::new(BTreeMap::clone(&second.nodes));
+        feeds.publish(Arc::new(second.clone()));
+        assert_eq!(news(), told([("", 0), ("", 0), ("", 0), ("", 0)]));
+
+        // A node moves, a stranger becomes known; a group that is gone leaves its members the fallback's.
+        let moved = [("a/1", "a"), ("a/2", "b"), ("b/1", "b"), ("x/1", "none")];
+        second.nodes = world(&[], &moved).nodes;
+        feeds.publish(Arc::new(second.clone()));
+        assert_eq!(
+            news(),
+            told([("", 0), ("b true", 1), ("", 0), ("none true", 1)])
+        );
+        second.groups.remove(&GroupId::new("b"));
+        feeds.publish(Arc::new(second.clone()));
+        assert_eq!(
+            news(),
+            told([("", 0), ("b true", 1), ("b true", 1), ("", 0)])
+        );
+    }
+
+    #[test]
+    fn the_newest_is_told_and_a_stop_is_told_to_all() {
+        let feeds = Arc::new(Feeds::default());
+        let stream = Stream::open(&feeds, "a/1");
+        let silent = feeds.open();
+        for _ in 0..3 {
+            feeds.publish(Arc::new(world(&["a"], &[("a/1", "a")])));
+        }
+        assert_eq!(stream.news(), ("a true".to_owned(), 0));
+        feeds.stop();
+        assert_eq!(stream.news(), ("stop".to_owned(), 1));
+        let late = feeds.open();
+        for feed in [&silent, &late] {
+            let news = feed.poll(&Context::from_waker(Waker::noop()));
+            assert!(matches!(news, Poll::Ready(News::Stop)));
+        }
+        drop((stream, silent, late));
+        let state = super::lock(&feeds.0);
+        assert!(state.streams.is_empty() && state.members.is_empty());
+    }
 }

@@ -127,3 +127,97 @@ fn decode<M: Message + Default>(content: &[u8]) -> Result<M, Status> {
     M::decode(content)
         .map_err(|error| Status::invalid_argument(format!("no valid request: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::Context;
+    use std::task::Poll;
+    use std::task::Waker;
+
+    use bytes::Bytes;
+    use http_body::Body;
+    use http_body::Frame;
+    use proptest::prelude::*;
+    use prost::Message;
+    use tonic::Code;
+
+    use super::MAX_REQUEST;
+    use super::Messages;
+    use crate::proto::envoy::service::discovery::v3::DiscoveryRequest;
+
+    /// What was received, frame by frame.
+    struct Received(VecDeque<Bytes>);
+
+    impl Body for Received {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.0.pop_front().map(|bytes| Ok(Frame::data(bytes))))
+        }
+    }
+
+    fn framed(request: &DiscoveryRequest) -> Vec<u8> {
+        let size = u32::try_from(request.encoded_len()).unwrap();
+        [&[0], &size.to_be_bytes()[..], &request.encode_to_vec()].concat()
+    }
+
+    fn read(frames: impl IntoIterator<Item = Vec<u8>>) -> (Vec<DiscoveryRequest>, Option<Code>) {
+        let frames = frames.into_iter().map(Bytes::from).collect();
+        let mut messages = Messages::new(Received(frames));
+        let mut read = Vec::new();
+        loop {
+            let next = messages.poll_next(&mut Context::from_waker(Waker::noop()));
+            match next {
+                Poll::Ready(Ok(Some(request))) => read.push(request),
+                Poll::Ready(Ok(None)) => return (read, None),
+                Poll::Ready(Err(status)) => return (read, Some(status.code())),
+                Poll::Pending => panic!("everything is there"),
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn messages_are_read_wherever_they_are_cut(
+            names in proptest::collection::vec(".{0,40}", 0..6),
+            cuts in proptest::collection::vec(1usize..60, 1..20),
+        ) {
+            let sent: Vec<_> = names.into_iter().map(|name| DiscoveryRequest {
+                resource_names: vec![name],
+                ..DiscoveryRequest::default()
+            }).collect();
+            let bytes: Vec<u8> = sent.iter().flat_map(framed).collect();
+            let mut rest = &bytes[..];
+            let mut frames = Vec::new();
+            for cut in cuts.iter().cycle().take(bytes.len()) {
+                let (frame, after) = rest.split_at((*cut).min(rest.len()));
+                frames.push(frame.to_vec());
+                rest = after;
+            }
+            prop_assert_eq!(read(frames), (sent, None));
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_an_error() {
+        let too_large = u32::try_from(MAX_REQUEST + 1).unwrap().to_be_bytes();
+        for (bytes, code) in [
+            (vec![1, 0, 0, 0, 0], Code::Unimplemented),
+            ([&[0], &too_large[..]].concat(), Code::ResourceExhausted),
+            (vec![0, 0, 0, 0, 2, 0xff, 0xff], Code::InvalidArgument),
+            (vec![0, 0, 0, 0, 9, 1], Code::InvalidArgument),
+            (vec![0, 0], Code::InvalidArgument),
+        ] {
+            assert_eq!(read([bytes.clone()]), (vec![], Some(code)), "{bytes:?}");
+        }
+    }
+}

@@ -66,6 +66,10 @@ impl View {
         has: impl Fn(ResourceType, &str) -> bool,
     ) {
         for ty in REFERRED_TO {
+            // Most changes are of another type.
+            if self.snapshot.shares(&next, ty) {
+                continue;
+            }
             let stays = next.of(ty);
             let kept = self.kept.entry(ty).or_default();
             kept.retain(|name, _| !stays.contains_key(name));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::encode::Field;
+use super::encode::any;
 use super::encode::put;
 use super::order::View;
 use super::session::Session;
@@ -50,23 +51,25 @@ impl Stream for Sotw {
         &request.response_nonce
     }
 
-    fn encode(response: &Response) -> Vec<u8> {
-        let (version, type_url) = (response.version.as_str(), &response.type_url);
-        let any = |resource: &Resource| {
-            Field(1, type_url.len()).size() + Field(2, resource.body.len()).size()
-        };
+    fn size(response: &Response) -> usize {
+        let fixed = [
+            Field(1, response.version.as_str().len()),
+            Field(4, response.type_url.len()),
+        ];
         let resources = response.resources.iter();
-        let size = resources.map(|(_, resource)| Field(2, any(resource)).size());
-        let fixed = Field(1, version.len()).size() + Field(4, type_url.len()).size();
-        let mut to = Vec::with_capacity(fixed + size.sum::<usize>());
-        put(1, version.as_bytes(), &mut to);
+        let resources = resources.map(|(_, resource)| Field(2, any(&response.type_url, resource)));
+        fixed.into_iter().chain(resources).map(Field::size).sum()
+    }
+
+    fn encode(response: &Response, to: &mut Vec<u8>) {
+        let type_url = &response.type_url;
+        put(1, response.version.as_str().as_bytes(), to);
         for (_, resource) in &response.resources {
-            Field(2, any(resource)).begin(&mut to);
-            put(1, type_url.as_bytes(), &mut to);
-            put(2, &resource.body, &mut to);
+            Field(2, any(type_url, resource)).begin(to);
+            put(1, type_url.as_bytes(), to);
+            put(2, &resource.body, to);
         }
-        put(4, type_url.as_bytes(), &mut to);
-        to
+        put(4, type_url.as_bytes(), to);
     }
 
     fn on_request(&mut self, request: DiscoveryRequest) -> Outcome {

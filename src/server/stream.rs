@@ -28,8 +28,10 @@ pub(super) trait Stream: Default + Send + 'static {
     fn request_type(request: &mut Self::Request) -> &mut String;
     /// The nonce that a request answers; empty if it answers none.
     fn request_nonce(request: &Self::Request) -> &str;
-    /// A response as a [`Self::Response`] on the wire, its nonce left out.
-    fn encode(response: &Response) -> Vec<u8>;
+    /// How many bytes [`encode`](Self::encode) writes.
+    fn size(response: &Response) -> usize;
+    /// Writes a response as a [`Self::Response`], its nonce left out.
+    fn encode(response: &Response, to: &mut Vec<u8>);
 
     /// A request came. One request may answer a response and change the subscription.
     fn on_request(&mut self, request: Self::Request) -> Outcome;

@@ -35,6 +35,8 @@ pub(super) struct Owed {
     pub(super) names: BTreeSet<Arc<str>>,
     /// The client wants everything from now on.
     pub(super) everything: bool,
+    /// Something that was wanted is not wanted any more. It is not owed: it may be forgotten.
+    pub(super) dropped: bool,
 }
 
 impl Owed {
@@ -58,28 +60,41 @@ impl Subscription {
     }
 
     /// State of the world: each request holds the whole list.
-    pub(super) fn replace<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) -> Owed {
+    pub(super) fn replace<'a>(
+        &mut self,
+        names: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
+    ) -> Owed {
+        let names = names.into_iter();
         let had_everything = self.wildcard;
-        let mut wildcard = false;
-        let mut next = BTreeSet::new();
+        let given = names.clone().filter(|name| *name != WILDCARD);
+        let (mut wildcard, mut count, mut known) = (false, 0, true);
         for name in names {
             // An explicit name ends the legacy wildcard for the rest of the stream.
             self.spoken = true;
             if name == WILDCARD {
                 wildcard = true;
             } else {
-                next.insert(Arc::from(name));
+                count += 1;
+                known = known && self.names.contains(name);
             }
         }
         // "the client has never explicitly subscribed to any resource names: ... identically to `*`". Once it has,
         // an empty list means that it is "no longer interested in any resource of that type".
         self.wildcard = wildcard || (!self.spoken && self.legacy);
+        let mut owed = Owed {
+            names: BTreeSet::new(),
+            everything: self.wildcard && !had_everything,
+            dropped: had_everything && !self.wildcard,
+        };
+        // Most requests are answers, and say the names again.
+        if known && count == self.names.len() {
+            return owed;
+        }
+        let next: BTreeSet<Arc<str>> = given.map(Arc::from).collect();
         // A name added, be it to a wildcard, is answered although its version did not change; a name asked for again
         // after it was dropped is a name added.
-        let owed = Owed {
-            names: next.difference(&self.names).cloned().collect(),
-            everything: self.wildcard && !had_everything,
-        };
+        owed.names = next.difference(&self.names).cloned().collect();
+        owed.dropped |= self.names.difference(&next).next().is_some();
         self.size = next.iter().map(|name| size(name)).sum();
         self.names = next;
         owed
@@ -123,6 +138,7 @@ impl Subscription {
         self.wildcard = !ends_wildcard && (self.wildcard || (!self.spoken && self.legacy));
         // "If a client is subscribed to both `*` and a name, and unsubscribes from the name, the server must send the
         // resource if it is in the wildcard, or its removal": the client cannot know which.
+        owed.dropped = !dropped.is_empty() || had_everything && !self.wildcard;
         if self.wildcard {
             owed.names.extend(dropped);
         }
@@ -174,7 +190,7 @@ mod tests {
         )
     }
 
-    fn split(list: &str) -> impl Iterator<Item = &str> {
+    fn split(list: &str) -> impl Iterator<Item = &str> + Clone {
         list.split(',').filter(|name| !name.is_empty())
     }
 

@@ -157,6 +157,14 @@ impl Substream {
     /// Takes note of a changed subscription. What the client dropped is not known to it any more, but for what is on its
     /// way: the client may want everything before it reads that.
     pub(super) fn subscribed(&mut self, owed: Owed) {
+        if owed.dropped {
+            self.forget_dropped();
+        }
+        self.owed.extend(owed.names);
+        self.dirty |= owed.everything || !self.owed.is_empty();
+    }
+
+    fn forget_dropped(&mut self) {
         let subscription = &self.subscription;
         let mut culprit = false;
         self.known.retain(|name, known| {
@@ -168,14 +176,12 @@ impl Substream {
             announced.retain(|name, _| subscription.covers(name));
         }
         self.owed.retain(|name| subscription.covers(name));
-        self.owed.extend(owed.names);
         if culprit {
             // What was wrong with the response may be what is not wanted any more.
             let rejected = self.known.iter();
             let rejected = rejected.filter(|(_, known)| known.standing == Standing::Rejected);
             self.owed.extend(rejected.map(|(name, _)| Arc::clone(name)));
         }
-        self.dirty |= owed.everything || !self.owed.is_empty();
     }
 
     /// Promises a response, even an empty one: an unanswered wildcard holds up a client's start.
