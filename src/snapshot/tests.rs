@@ -192,14 +192,14 @@ fn removed_groups_are_gone() {
 
 #[test]
 fn json_has_a_list_per_type_in_the_words_of_the_api() {
-    let json = to_json(&encode(&translate(&group(250_000)))).unwrap();
+    let json = to_json(&encode(&translate(&group(255_000)))).unwrap();
     for (pointer, value) in [
         ("/clusters/1/name", "pipy/ok-v1|8080"),
         ("/endpoints/0/cluster_name", "pipy/ok-v1|8080"),
         ("/listeners/0/traffic_direction", "OUTBOUND"),
         ("/routes/0/virtual_hosts/0/name", "ok-v1.pipy"),
         (
-            "/runtime/0/layer/mirrorplane.share.curl.rule/denominator",
+            "/runtime/0/layer/mirror.curl.rule/denominator",
             "MILLION",
         ),
     ] {
