@@ -69,6 +69,12 @@ impl Snapshot {
         }
     }
 
+    /// The same snapshot with other resources of a type.
+    pub(crate) fn with(mut self, ty: ResourceType, all: BTreeMap<Arc<str>, Resource>) -> Self {
+        self.resources.insert(ty, Arc::new(all));
+        self
+    }
+
     /// The same snapshot, which shares with the one before it all types that did not change.
     pub(crate) fn after(mut self, before: &Self) -> Self {
         for (ty, all) in &mut self.resources {
