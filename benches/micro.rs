@@ -22,6 +22,7 @@ use mirrorplane::model::Mirror;
 use mirrorplane::model::Model;
 use mirrorplane::model::Protocol;
 use mirrorplane::name::Namespaced;
+use mirrorplane::pipeline::Pipeline;
 use mirrorplane::resolve::Kept;
 use mirrorplane::resolve::Settings;
 use mirrorplane::resolve::resolve;
@@ -81,9 +82,11 @@ fn model(first: Group) -> Model {
         .collect();
     groups[0].1 = Arc::new(first);
     Model {
-        nodes: (0..GROUPS)
-            .map(|number| (mesh::node(number), id(number)))
-            .collect(),
+        nodes: Arc::new(
+            (0..GROUPS)
+                .map(|number| (mesh::node(number), id(number)))
+                .collect(),
+        ),
         groups: groups.into_iter().collect(),
         fallback: id(0),
     }
@@ -100,7 +103,7 @@ fn stages(criterion: &mut Criterion) {
     });
 
     let before = model(group(0, Fraction::ZERO, 1));
-    let (world, _) = build(&before, None);
+    let (before, _) = build(before, None);
     for (what, after) in [
         ("nothing", group(0, Fraction::ZERO, 1)),
         ("a share", group(0, Fraction::ONE, 1)),
@@ -108,7 +111,7 @@ fn stages(criterion: &mut Criterion) {
     ] {
         let after = model(after);
         criterion.bench_function(&format!("build 500 groups: {what} changed"), |bencher| {
-            bencher.iter(|| build(black_box(&after), Some((&before, &world))));
+            bencher.iter(|| build(black_box(after.clone()), Some(&before)));
         });
     }
 }
@@ -126,5 +129,78 @@ fn resolving(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, stages, resolving);
+/// A step of the whole pipeline, from one state of the world to another and back.
+fn stepping(criterion: &mut Criterion) {
+    let fanout = mesh::Size {
+        streams: 5_000,
+        groups: 50,
+        rules: 2,
+    };
+    let large = mesh::Size {
+        streams: 10_000,
+        groups: 1,
+        // Two Services each.
+        rules: 500,
+    };
+    let start = mesh::State::default();
+    let share = mesh::State {
+        percent: true,
+        ..start
+    };
+    let route = mesh::State {
+        route: true,
+        ..start
+    };
+    for (world, size, what, state) in [
+        ("50 groups, 5,000 pods", fanout, "nothing", start),
+        ("50 groups, 5,000 pods", fanout, "a share", share),
+        ("50 groups, 5,000 pods", fanout, "a route", route),
+        (
+            "500 rules, 2,000 services, 10,000 pods",
+            large,
+            "nothing",
+            start,
+        ),
+        (
+            "500 rules, 2,000 services, 10,000 pods",
+            large,
+            "a share",
+            share,
+        ),
+        (
+            "500 rules, 2,000 services, 10,000 pods",
+            large,
+            "a route",
+            route,
+        ),
+    ] {
+        let objects = |state| {
+            let mut objects = mesh::objects(size, state).expect("the objects are valid");
+            // As many Services again that no rule names.
+            let unused: Vec<_> = objects
+                .services
+                .iter()
+                .map(|(name, service)| {
+                    let name = Namespaced::new(&name.namespace, format!("{}-unused", name.name));
+                    (name, service.clone())
+                })
+                .collect();
+            objects.services.extend(unused);
+            objects
+        };
+        let states = [objects(state), objects(start)];
+        let mut pipeline = Pipeline::new(Settings::default());
+        pipeline.step(&states[1]);
+        let mut turns = states.iter().cycle();
+        criterion.bench_function(&format!("step, {world}: {what} changed"), |bencher| {
+            bencher.iter(|| {
+                turns
+                    .next()
+                    .map(|objects| pipeline.step(black_box(objects)))
+            });
+        });
+    }
+}
+
+criterion_group!(benches, stages, resolving, stepping);
 criterion_main!(benches);

@@ -12,6 +12,7 @@ use crate::model::Model;
 use crate::resolve::Kept;
 use crate::resolve::Settings;
 use crate::resolve::resolve;
+use crate::snapshot::Built;
 use crate::snapshot::Dangling;
 use crate::snapshot::World;
 use crate::snapshot::build;
@@ -22,7 +23,7 @@ use crate::source::Objects;
 pub struct Pipeline {
     settings: Settings,
     kept: Kept,
-    last: Option<(Model, Arc<World>)>,
+    last: Option<Built>,
 }
 
 /// What one step yields.
@@ -51,10 +52,10 @@ impl Pipeline {
         let resolved =
             debug_span!("resolve").in_scope(|| resolve(objects, &self.settings, &self.kept));
         self.kept = resolved.kept;
-        let previous = self.last.as_ref().map(|(model, world)| (model, &**world));
-        let (world, faults) = debug_span!("build").in_scope(|| build(&resolved.model, previous));
-        let world = Arc::new(world);
-        self.last = Some((resolved.model, Arc::clone(&world)));
+        let (built, faults) =
+            debug_span!("build").in_scope(|| build(resolved.model, self.last.as_ref()));
+        let world = Arc::clone(&built.world);
+        self.last = Some(built);
         Step {
             world,
             report: resolved.report,
@@ -64,6 +65,6 @@ impl Pipeline {
 
     /// The model of the last step.
     pub fn model(&self) -> Option<&Model> {
-        self.last.as_ref().map(|(model, _)| model)
+        self.last.as_ref().map(|built| &built.model)
     }
 }

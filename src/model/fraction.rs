@@ -4,8 +4,8 @@ use std::fmt;
 
 /// How many of a million requests are mirrored, 0 to 1,000,000.
 ///
-/// A million is the only denominator that ever reaches a proxy: proxies draw one random number per request, so shares
-/// with the same denominator nest and do not correlate with weighted routing.
+/// Proxies draw one random number per request. Of two shares that are written with the same denominator the smaller is
+/// then a subset of the larger, so one sidecar is never told two denominators.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fraction(u32);
 
@@ -20,6 +20,11 @@ impl Fraction {
     /// The share of `numerator` in a million; `None` above a million.
     pub fn from_millionths(numerator: u32) -> Option<Self> {
         (numerator <= Self::ONE.0).then_some(Self(numerator))
+    }
+
+    /// The share in percent, 0 to 100; `None` if that is not a whole number.
+    pub fn whole_percent(self) -> Option<u32> {
+        self.0.is_multiple_of(10_000).then_some(self.0 / 10_000)
     }
 
     /// The numerator over a million.

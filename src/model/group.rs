@@ -75,7 +75,7 @@ impl fmt::Display for GroupId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
     /// The group of each workload and each Pod, by `namespace/name`; a Pod precedes a workload of its name.
-    pub nodes: BTreeMap<Namespaced, GroupId>,
+    pub nodes: Arc<BTreeMap<Namespaced, GroupId>>,
     /// The groups, `fallback` included.
     pub groups: BTreeMap<GroupId, Arc<Group>>,
     /// The group of sidecars that belong to no known workload: nothing is mirrored for them.

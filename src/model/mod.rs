@@ -4,9 +4,11 @@
 //! not 0, a share is between nothing and everything, a mirror has a target that exists.
 
 mod backend;
+mod changes;
 mod fraction;
 mod group;
 
 pub use backend::{Backend, Protocol};
+pub use changes::Changes;
 pub use fraction::Fraction;
 pub use group::{Destination, DestinationPort, Group, GroupId, Mirror, Model};

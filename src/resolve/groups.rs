@@ -1,13 +1,15 @@
 //! The groups: what each set of plugins comes to, for callers of a namespace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::claims::{Claim, PluginClaims};
 use super::nodes::Node;
+use super::reach::Reach;
 use super::services::Services;
+use super::unchanged::or_as_before;
 use crate::dialect::{PluginRole, Plugins};
 use crate::model::{Destination, DestinationPort, Group, GroupId, Mirror, Model};
 use crate::name::Namespaced;
@@ -29,12 +31,13 @@ struct Offer<'a> {
 }
 
 impl<'a> Offers<'a> {
-    /// Groups the nodes by what they get.
+    /// Groups the nodes by what they get. `before` is what the groups of the nodes were.
     pub(super) fn model(
         &self,
-        nodes: &BTreeMap<&'a Namespaced, Node<'a>>,
-        plugins_by_node: &BTreeMap<&'a Namespaced, BTreeSet<&'a str>>,
+        nodes: &[Node<'a>],
+        reach: &Reach<'a>,
         default_listen: SocketAddr,
+        before: &Arc<BTreeMap<Namespaced, GroupId>>,
     ) -> Model {
         let nothing = Offer {
             destinations: BTreeMap::new(),
@@ -46,27 +49,26 @@ impl<'a> Offers<'a> {
             fallback.clone(),
             Arc::new(self.group(default_listen, None, &nothing)),
         );
-        let mut offers: BTreeMap<&BTreeSet<&str>, Offer<'_>> = BTreeMap::new();
-        let mut ids: BTreeMap<(SocketAddr, Option<&str>, &BTreeSet<&str>), GroupId> =
-            BTreeMap::new();
-        let mut groups_by_node = BTreeMap::new();
-        for (name, node) in nodes {
-            let Some(plugins) = plugins_by_node.get(name) else {
+        let offers: Vec<_> = reach.sets.iter().map(|set| self.offer(set)).collect();
+        let mut ids: HashMap<(SocketAddr, Option<&str>, usize), GroupId> = HashMap::new();
+        let mut groups_by_node = Vec::with_capacity(nodes.len());
+        for (node, &set) in nodes.iter().zip(&reach.by_node) {
+            let Some(offer) = offers.get(set) else {
                 continue;
             };
-            let offer = offers.entry(plugins).or_insert_with(|| self.offer(plugins));
+            let namespace = node.name.namespace.as_str();
             // Callers differ by namespace only if one of the destinations is in it.
-            let home = Some(name.namespace.as_str()).filter(|home| offer.namespaces.contains(home));
-            let id = ids.entry((node.listen, home, plugins)).or_insert_with(|| {
+            let home = Some(namespace).filter(|home| offer.namespaces.contains(home));
+            let id = ids.entry((node.listen, home, set)).or_insert_with(|| {
                 let id = id(node.listen, home, offer);
                 let made = || Arc::new(self.group(node.listen, home, offer));
                 groups.entry(id.clone()).or_insert_with(made);
                 id
             });
-            groups_by_node.insert((*name).clone(), id.clone());
+            groups_by_node.push((node.name, id.clone()));
         }
         Model {
-            nodes: groups_by_node,
+            nodes: or_as_before(groups_by_node, before),
             groups,
             fallback,
         }

@@ -20,18 +20,21 @@ mod protocol;
 mod reach;
 mod services;
 mod targets;
+mod unchanged;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use crate::api::mesh_config::MeshConfig;
 use crate::diag::{Code, Diagnostic, FieldPath, Report};
 use crate::dialect::{
     MirrorChain, MirrorRule, MirrorSpec, NOTHING_MIRRORED, Plugins, mesh_config_in_force,
 };
-use crate::model::Model;
+use crate::model::{GroupId, Model};
 use crate::name::Namespaced;
 use crate::source::{Objects, Sourced};
+use unchanged::or_as_before;
 
 /// What the operator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +56,9 @@ impl Default for Settings {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
     specs: BTreeMap<Namespaced, MirrorSpec>,
-    listens: BTreeMap<Namespaced, SocketAddr>,
+    listens: Arc<BTreeMap<Namespaced, SocketAddr>>,
+    /// The last model's. It decides nothing: if the next are equal, they are the same.
+    nodes: Arc<BTreeMap<Namespaced, GroupId>>,
 }
 
 /// What the objects come to.
@@ -104,19 +109,23 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
         default: settings.listen,
     };
     let nodes = nodes::read(objects, listen, &mut report);
-    let plugins_by_node = reach::plugins_by_node(&nodes, &chains, objects, &mut report);
+    let reach = reach::reach(&nodes, &chains, objects, &mut report);
     let offers = groups::Offers {
         plugins: &plugins,
         claims: &claims,
         services: &services,
     };
+    let model = offers.model(&nodes, &reach, settings.listen, &kept.nodes);
+    let asked = nodes.iter().filter(|node| node.asked);
+    let listens = asked.map(|node| (node.name, node.listen)).collect();
     Resolved {
-        model: offers.model(&nodes, &plugins_by_node, settings.listen),
         report: in_order(&report),
         kept: Kept {
             specs: keep(objects, &rules, kept),
-            listens: asked(&nodes),
+            listens: or_as_before(listens, &kept.listens),
+            nodes: Arc::clone(&model.nodes),
         },
+        model,
     }
 }
 
@@ -230,14 +239,6 @@ fn keep(
         next.extend(rule.spec.clone().map(|spec| (rule.name.clone(), spec)));
     }
     next
-}
-
-/// Where sidecars were told to listen.
-fn asked(nodes: &BTreeMap<&Namespaced, nodes::Node<'_>>) -> BTreeMap<Namespaced, SocketAddr> {
-    let asked = nodes.iter().filter(|(_, node)| node.asked);
-    asked
-        .map(|(name, node)| ((*name).clone(), node.listen))
-        .collect()
 }
 
 /// By kind, object and field, whichever pass reported it.

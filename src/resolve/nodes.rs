@@ -11,6 +11,8 @@ use crate::source::Objects;
 
 /// A Pod, or a workload that stands for its Pods.
 pub(super) struct Node<'a> {
+    /// Its name.
+    pub(super) name: &'a Namespaced,
     /// Its labels, or those of its Pods.
     pub(super) labels: &'a BTreeMap<String, String>,
     /// Where its sidecar listens.
@@ -28,23 +30,23 @@ pub(super) struct Listen<'a> {
     pub(super) default: SocketAddr,
 }
 
-/// All nodes, by name. A Pod comes before a workload of its name, a Deployment before the other kinds.
+/// All nodes, sorted by name, none twice. A Pod comes before a workload of its name, a Deployment before the other kinds.
 pub(super) fn read<'a>(
     objects: &'a Objects,
     listen: Listen<'_>,
     report: &mut Report,
-) -> BTreeMap<&'a Namespaced, Node<'a>> {
-    let mut nodes = BTreeMap::new();
+) -> Vec<Node<'a>> {
+    let mut nodes = Vec::with_capacity(objects.pods.len() + objects.workloads.len());
     for (name, pod) in &objects.pods {
         let metadata = &pod.object.metadata;
-        let kept = listen.kept.get(name).copied();
+        let kept = || listen.kept.get(name).copied();
         let address = annotated(metadata, "metadata.annotations", &pod.origin, kept, report);
-        let node = Node {
+        nodes.push(Node {
+            name,
             labels: &metadata.labels,
             listen: address.unwrap_or(listen.default),
             asked: address.is_some(),
-        };
-        nodes.insert(name, node);
+        });
     }
     for ((_, name), workload) in &objects.workloads {
         let (own, pods) = (
@@ -58,14 +60,18 @@ pub(super) fn read<'a>(
         } else {
             (own, "metadata.annotations")
         };
-        let kept = listen.kept.get(name).copied();
+        let kept = || listen.kept.get(name).copied();
         let address = annotated(metadata, path, origin, kept, report);
-        nodes.entry(name).or_insert(Node {
+        nodes.push(Node {
+            name,
             labels: &pods.labels,
             listen: address.unwrap_or(listen.default),
             asked: address.is_some(),
         });
     }
+    // Stable: of one name, what came first stays first.
+    nodes.sort_by_key(|node| node.name);
+    nodes.dedup_by_key(|node| node.name);
     nodes
 }
 
@@ -74,24 +80,25 @@ fn annotated(
     metadata: &ObjectMeta,
     annotations: &str,
     origin: &Origin,
-    kept: Option<SocketAddr>,
+    kept: impl FnOnce() -> Option<SocketAddr>,
     report: &mut Report,
 ) -> Option<SocketAddr> {
     let text = metadata.annotations.get(LISTEN)?;
-    let address = text.trim().parse().ok();
-    if address.is_none() {
-        let path = FieldPath::of(annotations).key(LISTEN);
-        let message = format!("`{text}` is not an address to listen on");
-        report.push(
-            Diagnostic::new(Code::BadListenAddress, origin, path, message)
-                .effect(match kept {
-                    Some(kept) => format!("the sidecar goes on to listen on {kept}"),
-                    None => "the sidecar listens on the default address".to_owned(),
-                })
-                .help("write an IP address and a port, such as 127.0.0.1:15001 or [::1]:15001"),
-        );
+    if let Ok(address) = text.trim().parse() {
+        return Some(address);
     }
-    address.or(kept)
+    let kept = kept();
+    let path = FieldPath::of(annotations).key(LISTEN);
+    let message = format!("`{text}` is not an address to listen on");
+    report.push(
+        Diagnostic::new(Code::BadListenAddress, origin, path, message)
+            .effect(match kept {
+                Some(kept) => format!("the sidecar goes on to listen on {kept}"),
+                None => "the sidecar listens on the default address".to_owned(),
+            })
+            .help("write an IP address and a port, such as 127.0.0.1:15001 or [::1]:15001"),
+    );
+    kept
 }
 
 #[cfg(test)]
@@ -145,7 +152,8 @@ mod tests {
                 default,
             };
             let nodes = read(&objects, listen, &mut Report::default());
-            assert_eq!(nodes[&name].labels["from"], expected);
+            assert_eq!(nodes.len(), 1);
+            assert_eq!(nodes[0].labels["from"], expected);
         }
     }
 
@@ -185,7 +193,7 @@ mod tests {
             let mut report = Report::default();
             let default = "127.0.0.1:15001".parse().unwrap();
             let listen = |kept: &_, report: &mut _| {
-                read(&objects, Listen { kept, default }, report)[&name].listen
+                read(&objects, Listen { kept, default }, report)[0].listen
             };
             let address = listen(&BTreeMap::new(), &mut report);
             assert_eq!(address, expected.parse().unwrap());

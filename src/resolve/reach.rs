@@ -1,6 +1,6 @@
 //! Which plugins each node gets, through the chains that select it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::by_label::ByLabel;
 use super::nodes::Node;
@@ -12,37 +12,54 @@ use crate::source::Objects;
 /// The label that the API server gives every Namespace; known even where the Namespace is not.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
+/// Which plugins the nodes get. There are many nodes, and few sets of plugins.
+pub(super) struct Reach<'a> {
+    /// The sets of plugins that nodes get, none twice.
+    pub(super) sets: Vec<BTreeSet<&'a str>>,
+    /// For each node, in the order of the nodes, which of `sets` it gets.
+    pub(super) by_node: Vec<usize>,
+}
+
 /// The plugins of every node. Chains that select nobody, and those that depend on a Namespace that is not known, are
 /// reported.
-pub(super) fn plugins_by_node<'a>(
-    nodes: &BTreeMap<&'a Namespaced, Node<'a>>,
+pub(super) fn reach<'a>(
+    nodes: &[Node<'a>],
     chains: &'a [MirrorChain<'a>],
     objects: &Objects,
     report: &mut Report,
-) -> BTreeMap<&'a Namespaced, BTreeSet<&'a str>> {
+) -> Reach<'a> {
     let chains = Chains::new(chains);
     let mut by_namespace: BTreeMap<&str, ByLabel<'_, Candidate>> = BTreeMap::new();
-    let mut selecting = BTreeSet::new();
     let mut doubtful = BTreeSet::new();
-    let mut plugins_by_node = BTreeMap::new();
-    for (name, node) in nodes {
-        let namespace = name.namespace.as_str();
+    let mut sets: BTreeMap<BTreeSet<&str>, usize> = BTreeMap::new();
+    // The set of each combination of chains that is met.
+    let mut combinations: HashMap<Vec<usize>, usize> = HashMap::new();
+    let mut combination = Vec::new();
+    let mut by_node = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let namespace = node.name.namespace.as_str();
         let here = by_namespace
             .entry(namespace)
             .or_insert_with(|| chains.of_namespace(namespace, objects));
-        let mut plugins = BTreeSet::new();
+        combination.clear();
         for candidate in here.matching(node.labels) {
             if candidate.is_doubtful {
                 doubtful.insert((candidate.index, namespace));
             }
             if candidate.selects_namespace {
-                selecting.insert(candidate.index);
-                let chain = chains.all.get(candidate.index);
-                plugins.extend(chain.into_iter().flat_map(|chain| &chain.plugins));
+                combination.push(candidate.index);
             }
         }
-        plugins_by_node.insert(*name, plugins);
+        combination.sort_unstable();
+        let known = combinations.get(combination.as_slice()).copied();
+        by_node.push(known.unwrap_or_else(|| {
+            let added = sets.len();
+            let set = *sets.entry(chains.plugins(&combination)).or_insert(added);
+            combinations.insert(combination.clone(), set);
+            set
+        }));
     }
+    let selecting: BTreeSet<usize> = combinations.into_keys().flatten().collect();
     for (index, chain) in chains.all.iter().enumerate() {
         let unknown = doubtful.range((index, "")..(index + 1, ""));
         for (_, namespace) in unknown {
@@ -52,7 +69,12 @@ pub(super) fn plugins_by_node<'a>(
             report.push(selects_nothing(chain));
         }
     }
-    plugins_by_node
+    let mut sets: Vec<_> = sets.into_iter().collect();
+    sets.sort_unstable_by_key(|(_, index)| *index);
+    Reach {
+        sets: sets.into_iter().map(|(set, _)| set).collect(),
+        by_node,
+    }
 }
 
 /// All chains, to be found by the labels of a Namespace.
@@ -78,6 +100,12 @@ impl<'a> Chains<'a> {
             }
         }
         Self { all, by_namespace }
+    }
+
+    /// The plugins of some of them.
+    fn plugins(&self, of: &[usize]) -> BTreeSet<&'a str> {
+        let chains = of.iter().filter_map(|index| self.all.get(*index));
+        chains.flat_map(|chain| &chain.plugins).copied().collect()
     }
 
     /// The chains that are, or might be, for a namespace, to be found by the labels of a Pod.
@@ -140,7 +168,7 @@ mod tests {
     use serde_json::Value;
     use serde_json::json;
 
-    use super::plugins_by_node;
+    use super::reach;
     use crate::diag::Report;
     use crate::dialect::fixture::{found, sourced};
     use crate::dialect::{MirrorChain, Plugins};
@@ -173,10 +201,11 @@ mod tests {
             default: "127.0.0.1:1".parse().unwrap(),
         };
         let nodes = nodes::read(&objects, listen, &mut report);
-        let plugins: BTreeMap<_, _> = plugins_by_node(&nodes, &chains, &objects, &mut report);
-        let with = plugins.iter().filter(|(_, plugins)| plugins.contains("p"));
+        let reach = reach(&nodes, &chains, &objects, &mut report);
+        let with = nodes.iter().zip(&reach.by_node);
+        let with = with.filter(|(_, set)| reach.sets[**set].contains("p"));
         (
-            with.map(|(name, _)| name.to_string()).collect(),
+            with.map(|(node, _)| node.name.to_string()).collect(),
             found(&report),
         )
     }

@@ -9,11 +9,13 @@ mod resource_type;
 mod world;
 
 #[cfg(test)]
+mod adjust_tests;
+#[cfg(test)]
 mod tests;
 
 pub use check::{Dangling, check};
 pub use encode::encode;
 pub use json::to_json;
-pub use publish::build;
+pub use publish::{Built, build};
 pub use resource_type::ResourceType;
 pub use world::{Resource, Snapshot, Version, World};

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Dangling, ResourceType, Snapshot, World, build, check, encode, to_json};
+use super::{Built, Dangling, ResourceType, Snapshot, build, check, encode, to_json};
 use crate::model::{
     Backend, Destination, DestinationPort, Fraction, Group, GroupId, Mirror, Model, Protocol,
 };
 use crate::name::Namespaced;
 use crate::translate::{Resources, translate};
 
-fn backend(name: &str) -> Arc<Backend> {
+pub(super) fn backend(name: &str) -> Arc<Backend> {
     Arc::new(Backend {
         service: Namespaced::new("pipy", name),
         port: NonZeroU16::new(8080).unwrap(),
@@ -20,7 +20,8 @@ fn backend(name: &str) -> Arc<Backend> {
     })
 }
 
-fn group(share: u32) -> Group {
+/// A group with one mirror, of so many requests in a million.
+pub(super) fn group(share: u32) -> Group {
     Group {
         listen: "127.0.0.1:15001".parse().unwrap(),
         destinations: vec![Destination {
@@ -40,10 +41,13 @@ fn group(share: u32) -> Group {
     }
 }
 
-fn model(groups: &[(&str, Group)]) -> Model {
+pub(super) fn model(groups: &[(&str, Group)]) -> Model {
     let id = |id: &str| GroupId::new(id);
     Model {
-        nodes: BTreeMap::from([(Namespaced::new("curl", "curl"), id(groups[0].0))]),
+        nodes: Arc::new(BTreeMap::from([(
+            Namespaced::new("curl", "curl"),
+            id(groups[0].0),
+        )])),
         groups: groups
             .iter()
             .map(|(name, group)| (id(name), Arc::new(group.clone())))
@@ -52,8 +56,8 @@ fn model(groups: &[(&str, Group)]) -> Model {
     }
 }
 
-fn snapshot<'a>(world: &'a World, id: &str) -> &'a Arc<Snapshot> {
-    &world.groups[&GroupId::new(id)]
+pub(super) fn snapshot<'a>(built: &'a Built, id: &str) -> &'a Arc<Snapshot> {
+    &built.world.groups[&GroupId::new(id)]
 }
 
 /// Where the bytes of a resource are.
@@ -125,20 +129,20 @@ fn every_missing_or_doubled_name_is_told() {
 #[test]
 fn nothing_changed_means_the_same_snapshot() {
     let model = model(&[("a", group(1)), ("fallback", group(0))]);
-    let (world, faults) = build(&model, None);
+    let (built, faults) = build(model.clone(), None);
     assert_eq!(faults, []);
-    let (again, _) = build(&model.clone(), Some((&model, &world)));
+    let (again, _) = build(model, Some(&built));
     for id in ["a", "fallback"] {
-        assert!(Arc::ptr_eq(snapshot(&world, id), snapshot(&again, id)));
+        assert!(Arc::ptr_eq(snapshot(&built, id), snapshot(&again, id)));
     }
-    assert!(Arc::ptr_eq(&world.nodes, &again.nodes));
+    assert!(Arc::ptr_eq(&built.world.nodes, &again.world.nodes));
 }
 
 #[test]
 fn a_changed_share_costs_one_resource() {
     let (before, after) = (model(&[("a", group(1))]), model(&[("a", group(2))]));
-    let (world, _) = build(&before, None);
-    let (next, _) = build(&after, Some((&before, &world)));
+    let (world, _) = build(before, None);
+    let (next, _) = build(after, Some(&world));
     let (old, new) = (snapshot(&world, "a"), snapshot(&next, "a"));
     for ty in ResourceType::ALL {
         for name in new.of(ty).keys() {
@@ -156,7 +160,7 @@ fn a_changed_share_costs_one_resource() {
 #[test]
 fn groups_share_what_they_have_in_common() {
     let (world, _) = build(
-        &model(&[("a", group(1)), ("b", group(1)), ("c", group(2))]),
+        model(&[("a", group(1)), ("b", group(1)), ("c", group(2))]),
         None,
     );
     let [a, b, c] = ["a", "b", "c"].map(|id| snapshot(&world, id));
@@ -177,31 +181,28 @@ fn a_group_that_comes_back_equal_in_content_keeps_its_snapshot() {
     same.destinations[0].ports.clear();
     let (before, after) = (model(&[("a", other)]), model(&[("a", same)]));
     assert_ne!(before, after);
-    let (world, _) = build(&before, None);
-    let (next, _) = build(&after, Some((&before, &world)));
+    let (world, _) = build(before, None);
+    let (next, _) = build(after, Some(&world));
     assert!(Arc::ptr_eq(snapshot(&world, "a"), snapshot(&next, "a")));
 }
 
 #[test]
 fn removed_groups_are_gone() {
     let before = model(&[("a", group(1)), ("fallback", group(0))]);
-    let (world, _) = build(&before, None);
-    let (next, _) = build(&model(&[("fallback", group(0))]), Some((&before, &world)));
-    assert_eq!(next.groups.len(), 1);
+    let (built, _) = build(before, None);
+    let (next, _) = build(model(&[("fallback", group(0))]), Some(&built));
+    assert_eq!(next.world.groups.len(), 1);
 }
 
 #[test]
 fn json_has_a_list_per_type_in_the_words_of_the_api() {
-    let json = to_json(&encode(&translate(&group(250_000)))).unwrap();
+    let json = to_json(&encode(&translate(&group(255_000)))).unwrap();
     for (pointer, value) in [
         ("/clusters/1/name", "pipy/ok-v1|8080"),
         ("/endpoints/0/cluster_name", "pipy/ok-v1|8080"),
         ("/listeners/0/traffic_direction", "OUTBOUND"),
         ("/routes/0/virtual_hosts/0/name", "ok-v1.pipy"),
-        (
-            "/runtime/0/layer/mirrorplane.share.curl.rule/denominator",
-            "MILLION",
-        ),
+        ("/runtime/0/layer/mirror.curl.rule/denominator", "MILLION"),
     ] {
         assert_eq!(json.pointer(pointer).unwrap(), value, "{pointer}");
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 
 use super::ResourceType;
@@ -14,9 +16,11 @@ use crate::model::GroupId;
 pub struct Version(Arc<str>);
 
 impl Version {
-    /// The version of some encoded content.
+    /// The version of some encoded content: 11 characters, for every response of a share holds one or two. What it is
+    /// compared with is another generation of the same resource, so that 64 bits are plenty.
     pub fn of(content: &[u8]) -> Self {
-        Self(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(content)).into())
+        let hash = xxhash_rust::xxh3::xxh3_64(content);
+        Self(URL_SAFE_NO_PAD.encode(hash.to_be_bytes()).into())
     }
 
     /// A version of someone's choice. That it stands for one content only is then theirs to see to.
@@ -68,6 +72,12 @@ impl Snapshot {
             resources: shared.collect(),
             versions: BTreeMap::new(),
         }
+    }
+
+    /// The same snapshot with other resources of a type.
+    pub(crate) fn with(mut self, ty: ResourceType, all: BTreeMap<Arc<str>, Resource>) -> Self {
+        self.resources.insert(ty, Arc::new(all));
+        self
     }
 
     /// The same snapshot, which shares with the one before it all types that did not change.

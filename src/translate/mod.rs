@@ -58,9 +58,19 @@ pub struct Resources {
 pub fn translate(group: &Group) -> Resources {
     Resources {
         clusters: cluster::clusters(group),
-        endpoints: endpoint::endpoints(group),
+        endpoints: endpoints(group),
         listeners: vec![listener::listener(group)],
         routes: vec![route::routes(group)],
-        runtimes: vec![runtime::runtime(group)],
+        runtimes: runtimes(group),
     }
+}
+
+/// The endpoints of a group alone. Which there are, and what else there is, does not depend on which are ready.
+pub fn endpoints(group: &Group) -> Vec<ClusterLoadAssignment> {
+    endpoint::endpoints(group)
+}
+
+/// The runtime values of a group alone. Nothing else depends on its shares.
+pub fn runtimes(group: &Group) -> Vec<Runtime> {
+    vec![runtime::runtime(group)]
 }

@@ -23,7 +23,7 @@ pub const MIRROR_HEADER: &str = "x-mirror-shadow";
 pub const FRAMING_HEADER: &str = "x-mirrorplane-framing";
 
 const SHADOW: &str = "shadow";
-const SHARE: &str = "mirrorplane.share.";
+const SHARE: &str = "mirror.";
 
 /// The text is not a name that is sent here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,7 +115,7 @@ impl FromStr for ClusterName {
     }
 }
 
-/// The runtime key of a rule's share: `mirrorplane.share.NAMESPACE.NAME`.
+/// The runtime key of a rule's share: `mirror.NAMESPACE.NAME`. It is short because it is in every push of a share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShareKey(pub Namespaced);
 
@@ -163,10 +163,7 @@ mod tests {
         ] {
             assert_eq!(name.to_string(), text);
         }
-        assert_eq!(
-            ShareKey(rule).to_string(),
-            "mirrorplane.share.curl.mirror.config"
-        );
+        assert_eq!(ShareKey(rule).to_string(), "mirror.curl.mirror.config");
     }
 
     #[test]
@@ -185,13 +182,7 @@ mod tests {
         ] {
             assert!(text.parse::<ClusterName>().is_err(), "{text}");
         }
-        for text in [
-            "",
-            "mirrorplane.share.",
-            "mirrorplane.share.a",
-            "mirrorplane.share..b",
-            "x.a.b",
-        ] {
+        for text in ["", "mirror.", "mirror.a", "mirror..b", "x.a.b"] {
             assert!(text.parse::<ShareKey>().is_err(), "{text}");
         }
     }

@@ -22,16 +22,37 @@ pub(super) fn runtime(group: &Group) -> Runtime {
     Runtime {
         name: RUNTIME.to_owned(),
         layer: Some(Struct {
-            fields: shares
-                .into_iter()
-                .map(|(key, share)| (key, value(share)))
-                .collect(),
+            fields: values(&shares),
         }),
     }
 }
 
-/// A structure with both parts: Envoy takes a bare number for a percentage, and anything above 100 for all.
-fn value(share: Fraction) -> Value {
+/// The values of a layer: percentages if all shares are whole ones, fractions of a million otherwise.
+///
+/// One random number per request decides on all its copies, so that the smaller of two shares is a subset of the larger;
+/// but only if both have the same denominator. Hence the choice is made for all shares at once.
+fn values(shares: &BTreeMap<String, Fraction>) -> BTreeMap<String, Value> {
+    let percentages: Option<BTreeMap<_, _>> = shares
+        .iter()
+        .map(|(key, share)| Some((key.clone(), percentage(share.whole_percent()?))))
+        .collect();
+    percentages.unwrap_or_else(|| {
+        let fractions = shares.iter();
+        fractions
+            .map(|(key, share)| (key.clone(), fraction(*share)))
+            .collect()
+    })
+}
+
+/// A bare number, which Envoy takes for a percentage if it is an integer: 43 bytes less than a structure.
+fn percentage(percent: u32) -> Value {
+    Value {
+        kind: Some(Kind::NumberValue(percent.into())),
+    }
+}
+
+/// A structure with both parts.
+fn fraction(share: Fraction) -> Value {
     let kind = |kind| Value { kind: Some(kind) };
     kind(Kind::StructValue(Struct {
         fields: BTreeMap::from([
@@ -45,4 +66,51 @@ fn value(share: Fraction) -> Value {
             ),
         ]),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::values;
+    use crate::model::Fraction;
+    use crate::proto::google::protobuf::value::Kind;
+
+    /// Each share as it is written: `25`, or `250001/MILLION`.
+    fn written(shares: &[u32]) -> Vec<String> {
+        let shares: BTreeMap<_, _> = shares
+            .iter()
+            .enumerate()
+            .map(|(n, share)| (n.to_string(), Fraction::from_millionths(*share).unwrap()))
+            .collect();
+        let kinds = values(&shares).into_values().map(|value| value.kind);
+        kinds
+            .map(|kind| match kind.unwrap() {
+                Kind::NumberValue(number) => number.to_string(),
+                Kind::StructValue(parts) => {
+                    let part = |name: &str| parts.fields[name].kind.clone().unwrap();
+                    match (part("numerator"), part("denominator")) {
+                        (Kind::NumberValue(number), Kind::StringValue(of)) => {
+                            format!("{number}/{of}")
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn whole_percentages_are_bare_unless_one_of_the_group_is_not_whole() {
+        assert_eq!(
+            written(&[0, 10_000, 250_000, 1_000_000]),
+            ["0", "1", "25", "100"]
+        );
+        assert_eq!(
+            written(&[0, 250_000, 255_000, 1]),
+            ["0/MILLION", "250000/MILLION", "255000/MILLION", "1/MILLION"]
+        );
+        assert!(written(&[]).is_empty());
+    }
 }

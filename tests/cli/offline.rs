@@ -38,8 +38,8 @@ fn translate_prints_what_a_workload_is_sent() {
         "MILLION"
     );
     assert_eq!(
-        xds["runtime"][0]["layer"]["mirrorplane.share.curl.traffic-mirror-config"]["numerator"],
-        1_000_000.0
+        xds["runtime"][0]["layer"]["mirror.curl.traffic-mirror-config"],
+        100.0
     );
 }
 

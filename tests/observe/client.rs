@@ -105,9 +105,16 @@ impl Sotw {
 
     /// Subscribes to everything of a type.
     pub(crate) async fn ask(&self, ty: ResourceType) {
+        self.ask_for(ty, &[], "").await;
+    }
+
+    /// Subscribes to names of a type, and accepts the response with this nonce.
+    pub(crate) async fn ask_for(&self, ty: ResourceType, names: &[&str], nonce: &str) {
         self.send(DiscoveryRequest {
             node: node(&self.node),
             type_url: ty.type_url().to_owned(),
+            resource_names: names.iter().map(|name| (*name).to_owned()).collect(),
+            response_nonce: nonce.to_owned(),
             ..DiscoveryRequest::default()
         })
         .await;

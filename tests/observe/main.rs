@@ -10,3 +10,4 @@ mod nodes;
 mod plane;
 mod serve;
 mod status;
+mod wire;

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use mirrorplane::model::Mirror;
 use mirrorplane::model::Model;
 use mirrorplane::name::Namespaced;
+use mirrorplane::pipeline::Pipeline;
+use mirrorplane::resolve::Settings;
+use mirrorplane::snapshot::build;
 use proptest::prelude::ProptestConfig;
 use proptest::prelude::Strategy;
 use proptest::prelude::any;
@@ -74,6 +77,25 @@ proptest! {
     }
 
     #[test]
+    fn a_step_after_another_serves_what_a_first_step_would(objects in objects(), lost in any::<proptest::sample::Index>(), share in 0.0..=1.0) {
+        let mut fewer = objects.clone();
+        fewer.remove(lost.index(fewer.len()));
+        let mut changed = objects.clone();
+        for share_now in changed.iter_mut().filter_map(|object| object.pointer_mut("/spec/config/percentage/value")) {
+            *share_now = json!(share);
+        }
+        let mut pipeline = Pipeline::new(Settings::default());
+        for state in [&objects, &changed, &fewer, &objects, &objects] {
+            let step = pipeline.step(&world(state).objects);
+            prop_assert!(step.faults.is_empty());
+            let model = pipeline.model().expect("there was a step").clone();
+            let (anew, _) = build(model, None);
+            prop_assert_eq!(&step.world.groups, &anew.world.groups);
+            prop_assert_eq!(&step.world.nodes, &anew.world.nodes);
+        }
+    }
+
+    #[test]
     fn a_model_is_whole_and_its_services_are_named_once(objects in objects()) {
         let world = &mut world(&objects);
         let model = world.resolve().model;
@@ -129,7 +151,7 @@ proptest! {
             });
             let without: Vec<_> = objects.iter().filter(|object| !is_config(object) || object == config).cloned().collect();
             let alone = world(&without).resolve().model;
-            for (node, id) in &alone.nodes {
+            for (node, id) in &*alone.nodes {
                 for destination in &alone.groups[id].destinations {
                     let among = &all.groups[all.group_of(node)].destinations;
                     let among = among.iter().find(|other| other.service == destination.service);

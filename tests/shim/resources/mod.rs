@@ -27,7 +27,7 @@ pub(crate) use cluster::{
     Bounds, Breakers, SHADOW, Speaks, impatient, passthrough, primary, shadow,
 };
 
-pub(crate) const KEY: &str = "mirrorplane.share.ns.rule";
+pub(crate) const KEY: &str = "mirror.ns.rule";
 
 pub(crate) fn any<M: Message + Name>(message: &M) -> Any {
     Any {
