@@ -63,11 +63,10 @@ impl Stream for Delta {
         ];
         let resources = response.resources.iter();
         let resources = resources.map(|each| Field(2, whole(&response.type_url, each)));
-        // A field that is repeated is there even if it is empty.
-        let removed = response.removed.iter().map(|name| name.len().max(1));
-        let removed = removed.map(|len| Field(6, len));
-        let fields = fixed.into_iter().chain(resources).chain(removed);
-        fields.map(Field::size).sum()
+        let removed = response.removed.iter().map(|name| Field(6, name.len()));
+        let removed: usize = removed.map(Field::size_even_empty).sum();
+        let fields = fixed.into_iter().chain(resources);
+        removed + fields.map(Field::size).sum::<usize>()
     }
 
     fn encode(response: &Response, to: &mut Vec<u8>) {

@@ -44,11 +44,16 @@ impl Field {
     pub(super) fn size(self) -> usize {
         match self {
             Self(_, 0) => 0,
-            Self(tag, len) => key_len(tag) + encoded_len_varint(len as u64) + len,
+            field => field.size_even_empty(),
         }
     }
 
-    /// Writes what stands before the bytes of a field that is not empty.
+    /// What the field takes; a field that is repeated is there even if it is empty.
+    pub(super) fn size_even_empty(self) -> usize {
+        key_len(self.0) + encoded_len_varint(self.1 as u64) + self.1
+    }
+
+    /// Writes what stands before the bytes of a field.
     pub(super) fn begin(self, to: &mut Vec<u8>) {
         encode_key(self.0, WireType::LengthDelimited, to);
         encode_varint(self.1 as u64, to);
