@@ -55,6 +55,7 @@ pub mod pipeline;
 pub mod proto;
 pub mod reload;
 pub mod resolve;
+pub mod rollout;
 pub mod server;
 pub mod shim;
 pub mod sidecar;

@@ -198,6 +198,8 @@ impl<S: Stream> Client<S> {
             return false;
         };
         self.journal.belongs_to(node.group(&world));
+        let canary = world.canary(&node.key, self.guest.peer);
+        self.journal.tries(canary.map(|canary| canary.trial));
         if !self.warned && !node.is_known(&world) {
             self.warned = true;
             tracing::warn!(
@@ -206,7 +208,10 @@ impl<S: Stream> Client<S> {
                 "the node is no known workload: nothing is mirrored for it",
             );
         }
-        self.stream
-            .set_snapshot(node.snapshot(&world), Instant::now())
+        let snapshot = match canary {
+            Some(canary) => Arc::clone(&canary.snapshot),
+            None => node.snapshot(&world),
+        };
+        self.stream.set_snapshot(snapshot, Instant::now())
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Dangling;
+use super::Exceptions;
 use super::Snapshot;
 use super::World;
 use super::check::check;
@@ -81,6 +82,7 @@ fn build_with(
         groups,
         nodes,
         fallback: model.fallback.clone(),
+        exceptions: Exceptions::default(),
     };
     (world, faults)
 }

@@ -3,6 +3,7 @@
 mod ask;
 mod table;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -14,8 +15,8 @@ use crate::name::Namespaced;
 
 /// Say which sidecars really have the newest configuration
 ///
-/// Asks the admin address of `mirrorplane serve`. Exits with 0 if all connected sidecars are in sync, 1 if some are not or
-/// the one asked for is not connected, 2 if the control plane cannot be asked.
+/// Asks the admin address of `mirrorplane serve`. Exits with 0 if all connected sidecars are in sync and no roll-out is
+/// tried or stopped, 1 if some are not or the one asked for is not connected, 2 if the control plane cannot be asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mirrorplane status
@@ -48,9 +49,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(node) = &args.node {
         let id = node.to_string();
         list.nodes.retain(|node| node.id == id);
+        let groups: BTreeSet<_> = list.nodes.iter().filter_map(|n| n.group.as_ref()).collect();
+        list.rollouts.retain(|one| groups.contains(&one.group));
     }
     match args.output {
-        Format::Text if list.nodes.is_empty() => {}
+        Format::Text if list.nodes.is_empty() && list.rollouts.is_empty() => {}
         Format::Text => output::print(table::Table::new(&list, SystemTime::now()))?,
         format => output::print_as(format, &list)?,
     }
@@ -70,7 +73,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             false
         }
     };
-    Ok(if missing || pending + rejected > 0 {
+    Ok(if missing || pending + rejected + list.rollouts.len() > 0 {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
