@@ -1,6 +1,7 @@
 //! Who tries a change for the others.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -12,15 +13,22 @@ use crate::snapshot::Instance;
 /// one version takes another may reject; then by the hash of the id, so that it is not always the first by name. Who
 /// rejects what it has already cannot say anything about a change and is never chosen; who did so once, or has not
 /// answered yet, only if there is nobody else.
-pub(super) fn choose(members: &[Member], count: usize) -> Vec<Instance> {
+///
+/// Whoever tries something already goes on to do so: the fewest shall have what nobody has accepted.
+pub(super) fn choose(
+    members: &[Member],
+    trying: &BTreeSet<Instance>,
+    count: usize,
+) -> Vec<Instance> {
     let able = members.iter().filter(|m| m.record != Record::Rejecting);
     let mut ranked: Vec<_> = able
         .map(|member| {
-            (
-                member.record,
-                xxh3_64(member.sidecar.node.as_bytes()),
-                member,
-            )
+            let record = match trying.contains(&member.sidecar) {
+                true => None,
+                false => Some(member.record),
+            };
+            let hash = xxh3_64(member.sidecar.node.as_bytes());
+            (record, hash, member)
         })
         .collect();
     ranked.sort_by_key(|(record, hash, member)| (*record, *hash, &member.sidecar));
@@ -40,10 +48,12 @@ pub(super) fn choose(members: &[Member], count: usize) -> Vec<Instance> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use super::choose;
     use crate::rollout::scene::member;
+    use crate::rollout::scene::sidecar;
     use crate::server::Member;
     use crate::server::Record::{self, Busy, Rejecting, Sensitive, Settled};
 
@@ -57,7 +67,7 @@ mod tests {
     }
 
     fn chosen(list: &[(&str, &str, Record)], count: usize) -> Vec<String> {
-        let chosen = choose(&crowd(list), count).into_iter();
+        let chosen = choose(&crowd(list), &BTreeSet::new(), count).into_iter();
         chosen.map(|sidecar| sidecar.node.to_string()).collect()
     }
 
@@ -83,5 +93,12 @@ mod tests {
         ];
         assert_eq!(chosen(&crowd, 9), ["fine", "busy", "rejected"]);
         assert_eq!(chosen(&crowd[..1], 9), Vec::<String>::new());
+        let trying = [sidecar("busy"), sidecar("rejects")].into();
+        let list = super::choose(&self::crowd(&crowd), &trying, 1);
+        assert_eq!(
+            list,
+            [sidecar("busy")],
+            "it has unaccepted content as it is"
+        );
     }
 }

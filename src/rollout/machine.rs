@@ -107,6 +107,7 @@ impl Rollout {
             return Vec::new();
         };
         let mut events = Vec::new();
+        let mut trying = BTreeSet::new();
         self.lanes.retain(|group, lane| {
             let newest = target.groups.get(group);
             match newest.filter(|newest| newest.configures_alike(&lane.snapshot)) {
@@ -115,8 +116,10 @@ impl Rollout {
                     true
                 }
                 None => {
-                    let tried = lane.trial.is_some();
-                    events.extend(tried.then(|| lane.event(What::Superseded)));
+                    if lane.trial.is_some() {
+                        events.push(lane.event(What::Superseded));
+                        trying.extend(lane.status.canaries.iter().cloned());
+                    }
                     false
                 }
             }
@@ -131,7 +134,7 @@ impl Rollout {
                     continue;
                 };
                 // Without anybody who could say anything, waiting is of no use.
-                let begun = self.begin(&reach.members, BTreeSet::new(), now);
+                let begun = self.begin(&reach.members, &trying, BTreeSet::new(), now);
                 let Some((canaries, trial)) = begun else {
                     continue;
                 };
@@ -197,7 +200,7 @@ impl Rollout {
                 let others = reach(&good, &target, crowd()).remove(&group);
                 let mut others = others.unwrap_or_default().members;
                 others.retain(|member| !asked.contains(&member.sidecar));
-                match self.begin(&others, asked, now) {
+                match self.begin(&others, &BTreeSet::new(), asked, now) {
                     Some((canaries, trial)) if first => {
                         lane.status.canaries = canaries;
                         lane.trial = Some(trial);
@@ -272,12 +275,13 @@ impl Rollout {
     fn begin(
         &mut self,
         members: &[Member],
+        trying: &BTreeSet<Instance>,
         before: BTreeSet<Instance>,
         now: Instant,
     ) -> Option<(Vec<Instance>, Trial)> {
         // Never all of them: there would be nobody left who is spared.
         let most = members.len().saturating_sub(1).max(1);
-        let canaries = choose(members, self.settings.canaries.clamp(1, most));
+        let canaries = choose(members, trying, self.settings.canaries.clamp(1, most));
         if canaries.is_empty() {
             return None;
         }

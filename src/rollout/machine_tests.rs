@@ -79,6 +79,7 @@ fn a_rejection_stops_it_until_it_changes() {
         "1/6/9",
         "the last good for a late joiner, not the fallback"
     );
+    scene.crowd.pop();
     let crowd = std::mem::take(&mut scene.crowd);
     assert_eq!(scene.target(&world("g=2/7/9", NODES)), []);
     assert_eq!(scene.has("a"), "1/7/9");
