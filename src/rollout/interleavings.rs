@@ -59,6 +59,7 @@ proptest! {
         for step in steps {
             let before = scene.crowd.clone();
             let canaries_before = scene.canaries_or_none();
+            let said_no = matches!(step, Step::Says(_, false)) && !canaries_before.is_empty();
             let events = match step {
                 Step::Target(g, h, e, s, members) => {
                     let group = |n: usize| if members >> n & 1 == 1 { "two" } else { "one" };
@@ -92,6 +93,9 @@ proptest! {
                     Vec::new()
                 }
             };
+            if said_no {
+                prop_assert!(events.contains(&What::Stopped), "one no is enough");
+            }
             let Some(target) = &newest else { continue };
             let canaries_now = scene.canaries_or_none();
             let let_through = events.iter().any(|e| matches!(e, What::Accepted | What::TimedOut));

@@ -95,7 +95,7 @@ fn log(event: &Event) {
         What::Started => info!(%group, sidecars, ?names, "canaries try a change"),
         What::Accepted => info!(%group, sidecars, "all canaries accepted the change"),
         What::TimedOut => info!(%group, sidecars, "not all canaries answered: the change goes on"),
-        What::Superseded => info!(%group, "the change was tried in vain: there is a newer one"),
+        What::Superseded => info!(%group, "what canaries tried is not wanted any more"),
         What::Stopped => {
             let rejected = match stage {
                 Stage::Rejected(rejections) => rejections.len(),

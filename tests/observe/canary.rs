@@ -56,16 +56,21 @@ async fn a_stopped_roll_out_is_told_with_the_object_that_it_comes_from() {
     let back = "name: pipy-ok-v2\n      namespace: pipy\n  config:\n    namespace: pipy\n    service: pipy-ok-v1";
     edit(folder.path(), "mirror.yaml", there, back);
     until(|| async { status(admin).await.1.contains("first, the others wait") }).await;
-    let mut heard = Vec::new();
-    for (index, sidecar) in sidecars.iter_mut().enumerate() {
-        if let Ok(response) = timeout(Duration::from_millis(300), sidecar.next()).await {
-            heard.push((index, response));
+    let (canary, response) = 'heard: loop {
+        for (index, sidecar) in sidecars.iter_mut().enumerate() {
+            if let Ok(response) = timeout(Duration::from_millis(20), sidecar.next()).await {
+                break 'heard (index, response);
+            }
         }
-    }
-    let [(canary, response)] = &heard[..] else {
-        panic!("one tries it, not {}", heard.len());
     };
-    sidecars[*canary].answer(response, Some("not that")).await;
+    for (index, sidecar) in sidecars.iter_mut().enumerate() {
+        let silence = timeout(Duration::from_millis(150), sidecar.next()).await;
+        assert!(
+            silence.is_err(),
+            "{index} is not {canary}, which tries it alone"
+        );
+    }
+    sidecars[canary].answer(&response, Some("not that")).await;
 
     let event = serve.coded("MP505").await;
     let fields = &event["fields"];
@@ -102,8 +107,8 @@ async fn a_stopped_roll_out_is_told_with_the_object_that_it_comes_from() {
     assert_eq!(json["rollouts"][0]["sidecars"], 3);
 
     // The canary is on what is good again: all are in sync, and still something is not everywhere.
-    let good = sidecars[*canary].next().await;
-    sidecars[*canary].answer(&good, None).await;
+    let good = sidecars[canary].next().await;
+    sidecars[canary].answer(&good, None).await;
     let told = "stopped, curl/curl rejected cds: not that";
     until(|| async {
         let (code, text) = status(admin).await;

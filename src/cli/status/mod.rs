@@ -25,8 +25,9 @@ use crate::name::Namespaced;
   mirrorplane status --output json | jq -r '.nodes[] | select(.state != \"in_sync\") | .id'
 
 A sidecar is `in sync` if it has accepted all it is to have, `pending` if something is still to be sent or answered, and
-`rejected` if it refused a part of it; the reason is printed below the table. `-` is a type it did not ask for. The number of the configuration grows with every
-change of the folder that was loaded.")]
+`rejected` if it refused a part of it; the reason is printed below the table, and so are changes that a few sidecars try
+before the others, or that were stopped because these rejected them. `-` is a type it did not ask for. The number of the
+configuration grows with every change of the folder that was loaded.")]
 pub(super) struct Args {
     /// Only this sidecar
     #[arg(value_name = "NAMESPACE/NAME")]
