@@ -16,7 +16,7 @@ use crate::snapshot::World;
 
 type Label = [(&'static str, &'static str); 1];
 
-/// Why a roll-out ended: the label, and whether it is that.
+/// How a roll-out can end, as the metrics call it.
 const OUTCOMES: [&str; 4] = ["accepted", "timeout", "stopped", "superseded"];
 
 /// The roll-outs of one server: written by [`run`](super::run()), read by whoever asks.

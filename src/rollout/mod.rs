@@ -13,7 +13,7 @@
 //! | `choice` | which of them try it |
 //! | `hold` | what everyone else is served meanwhile |
 //! | `run` | the loop around the machine |
-//! | `board` | what is seen of it: states and counters |
+//! | `status`, `board` | what is seen of it: one roll-out; all of them, with counters |
 //! | `blame` | which rules a change comes from |
 //! | `diagnose` | a roll-out that was stopped, as diagnostics of their objects |
 //!
