@@ -1,6 +1,8 @@
-//! The wiring of `serve`: source → pipeline → server, joined by watches, and the pages about them. No logic of its own.
+//! The wiring of `serve`: source → pipeline → rollout → server, joined by watches, and the pages about them. No logic of
+//! its own.
 
-use std::collections::HashMap;
+mod notices;
+
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -10,16 +12,20 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
-use tracing::field::display;
-use tracing::{error, info, info_span, warn};
+use tracing::{error, info, info_span};
 
+use self::notices::Notices;
 use crate::admin;
 use crate::admin::Loads;
 use crate::admin::Pages;
-use crate::diag::Diagnostic;
+use crate::diag::Report;
 use crate::diag::Severity;
 use crate::pipeline::Pipeline;
 use crate::resolve::Settings;
+use crate::rollout;
+use crate::rollout::Board;
+use crate::rollout::Lineage;
+use crate::rollout::diagnose;
 use crate::server;
 use crate::server::Entrance;
 use crate::server::Stats;
@@ -36,6 +42,8 @@ pub struct Config {
     pub entrance: Entrance,
     /// Defaults for the objects.
     pub settings: Settings,
+    /// How careful to be with changes.
+    pub rollout: rollout::Settings,
     /// Counts what is served.
     pub stats: Arc<Stats>,
     /// Where operators ask, if they may.
@@ -62,16 +70,20 @@ pub async fn run(
         directory,
         entrance,
         settings,
+        rollout,
         stats,
         admin,
     } = config;
     let (folders, folder) = watch::channel(None);
+    let (targets, target) = watch::channel(None);
     let (worlds, world) = watch::channel(None);
     let (stop, stopping) = watch::channel(false);
     let loads = Arc::new(Loads::default());
+    let board = Arc::new(Board::default());
     let pages = Pages::new(
         Arc::clone(&stats),
         Arc::clone(&loads),
+        Arc::clone(&board),
         world.clone(),
         stopping,
     );
@@ -81,7 +93,8 @@ pub async fn run(
     };
     tokio::select! {
         result = source::run(directory, folders) => result.map_err(Error::Source),
-        () = translate(folder, worlds, Pipeline::new(settings), &loads) => Ok(()),
+        () = translate(folder, targets, Pipeline::new(settings), &loads, &board) => Ok(()),
+        () = rollout::run(rollout, target, worlds, Arc::clone(&stats), Arc::clone(&board)) => Ok(()),
         () = answer(admin, pages) => Ok(()),
         result = server::serve(entrance, world, stats, shutdown) => result.map_err(Error::Server),
     }
@@ -95,15 +108,36 @@ async fn answer(admin: Option<TcpListener>, pages: Pages) {
     }
 }
 
-/// Turns each new state of the folder into what is served, and says what is new about it.
+/// Turns each new state of the folder into what is to be served, and says what is new about it and about its roll-out.
 async fn translate(
     mut folders: watch::Receiver<Option<Arc<Folder>>>,
     worlds: watch::Sender<Option<Arc<World>>>,
     mut pipeline: Pipeline,
     loads: &Loads,
+    board: &Board,
 ) {
-    let mut said: HashMap<String, Diagnostic> = HashMap::new();
-    while folders.changed().await.is_ok() {
+    let mut notices = Notices::default();
+    let mut rollouts = board.subscribe();
+    let mut lineage = Lineage::default();
+    let mut current: Option<(Arc<Folder>, Report)> = None;
+    loop {
+        let changed = tokio::select! {
+            changed = folders.changed() => changed.is_ok(),
+            Ok(()) = rollouts.changed() => {
+                let standing = rollouts.borrow_and_update().clone();
+                lineage.stands(&standing);
+                if let Some((folder, report)) = &current {
+                    let stopped = diagnose(&standing, &lineage, &folder.objects);
+                    let now = folder.report.iter().chain(report).chain(&stopped);
+                    notices.say(now.clone());
+                    loads.diagnosed(now);
+                }
+                continue;
+            }
+        };
+        if !changed {
+            return;
+        }
         let Some(folder) = folders.borrow_and_update().clone() else {
             continue;
         };
@@ -122,18 +156,10 @@ async fn translate(
         };
         pipeline = next;
         let _step = info_span!("step", generation).entered();
-        let now = folder.report.iter().chain(&step.report);
-        let now: HashMap<_, _> = now.map(|one| (one.to_string(), one.clone())).collect();
-        let report = || folder.report.iter().chain(&step.report);
-        for diagnostic in report().filter(|one| !said.contains_key(&one.to_string())) {
-            log(diagnostic);
-        }
-        for (_, Diagnostic { code, message, .. }) in
-            said.iter().filter(|(text, _)| !now.contains_key(*text))
-        {
-            info!(code = code.as_str(), "no longer so: {message}");
-        }
-        said = now;
+        // What was stopped before is so until this is rolled out.
+        let stopped = diagnose(&rollouts.borrow(), &lineage, &folder.objects);
+        let report = || folder.report.iter().chain(&step.report).chain(&stopped);
+        notices.say(report());
         for (group, dangling) in &step.faults {
             for dangling in dangling {
                 error!(%group, %dangling, "the group keeps its last good configuration");
@@ -148,31 +174,10 @@ async fn translate(
             ?took,
             "configuration loaded"
         );
+        if let Some(model) = pipeline.model() {
+            lineage.targets(&step.world, model);
+        }
         worlds.send_replace(Some(step.world));
-    }
-}
-
-fn log(diagnostic: &Diagnostic) {
-    let Diagnostic {
-        code,
-        message,
-        effect,
-        help,
-        object,
-        path,
-        place,
-    } = diagnostic;
-    let code = code.as_str();
-    let (place, object) = (place.as_ref().map(display), object.as_ref().map(display));
-    // What is empty is not said.
-    let path = Some(path)
-        .filter(|path| !path.segments().is_empty())
-        .map(display);
-    let [effect, help] =
-        [effect, help].map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
-    match diagnostic.severity() {
-        Severity::Error => error!(code, place, object, path, effect, help, "{message}"),
-        Severity::Warning => warn!(code, place, object, path, effect, help, "{message}"),
-        Severity::Info => info!(code, place, object, path, effect, help, "{message}"),
+        current = Some((folder, step.report));
     }
 }

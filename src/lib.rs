@@ -5,8 +5,8 @@
 //! Data flows one way. Every arrow is a value; the stages in the middle are pure functions, only the ends do I/O.
 //!
 //! ```text
-//! files ─► source ─► resolve (+ dialect) ─► model ─► translate ─► snapshot ─► server ─► Envoy / shim
-//!          Objects        └─► diag::Report                          World        ADS
+//! files ─► source ─► resolve (+ dialect) ─► model ─► translate ─► snapshot ─► rollout ─► server ─► Envoy / shim
+//!          Objects        └─► diag::Report                          World      World       ADS
 //! ```
 //!
 //! | Module | Is given | Yields |
@@ -23,6 +23,7 @@
 //! | [`access`] | what a client shows | the nodes that it may speak for |
 //! | [`reload`] | paths | what the files hold, again at each change |
 //! | [`server`] | snapshots | ADS, state of the world and incremental |
+//! | [`rollout`] | snapshots, and what canaries make of them | snapshots that a few have before all others |
 //! | [`admin`] | what the server and the pipeline counted | metrics, health, and which sidecar has what, over HTTP |
 //! | [`embed`] | resources of any program, by node id | snapshots, served without the stages before |
 //! | [`sidecar`] | | what a sidecar starts with |
@@ -38,7 +39,7 @@
 //! * A version is content: a client that says it has it is not sent it again, not even after a restart (but for what it
 //!   needs again: the endpoints of a changed cluster, the routes of a changed listener). A version that [`embed`] lets a
 //!   program choose is a name beside it.
-//! * The last good state stays until a better one is there.
+//! * The last good state stays until a better one is there; one that canaries reject is not better.
 //! * The shadow never hurts the primary.
 
 pub mod access;
@@ -55,6 +56,7 @@ pub mod pipeline;
 pub mod proto;
 pub mod reload;
 pub mod resolve;
+pub mod rollout;
 pub mod server;
 pub mod shim;
 pub mod sidecar;

@@ -103,13 +103,8 @@ impl Loads {
         self.loads.get()
     }
 
-    /// Counts a configuration that took so long to build, with everything that there is to say about it.
-    pub fn loaded<'d>(
-        &self,
-        world: &World,
-        diagnostics: impl Iterator<Item = &'d Diagnostic>,
-        took: Duration,
-    ) {
+    /// Counts everything that there is to say about the configuration now.
+    pub fn diagnosed<'d>(&self, diagnostics: impl Iterator<Item = &'d Diagnostic>) {
         let mut counts = vec![0; Code::ALL.len()];
         for diagnostic in diagnostics {
             counts[diagnostic.code as usize] += 1;
@@ -120,6 +115,16 @@ impl Loads {
                 self.diagnostics.get_or_create(&labels(*code)).set(count);
             }
         }
+    }
+
+    /// Counts a configuration that took so long to build, with everything that there is to say about it.
+    pub fn loaded<'d>(
+        &self,
+        world: &World,
+        diagnostics: impl Iterator<Item = &'d Diagnostic>,
+        took: Duration,
+    ) {
+        self.diagnosed(diagnostics);
         self.groups.set(gauge(world.groups.len()));
         self.nodes.set(gauge(world.nodes.len()));
         self.build.observe(took.as_secs_f64());

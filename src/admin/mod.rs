@@ -16,5 +16,5 @@ mod page;
 
 pub use listener::serve;
 pub use loads::Loads;
-pub use nodes::{Node, NodeList, Rejected, State, TypeState, Versioned};
+pub use nodes::{Node, NodeList, Rejected, RollOut, RollOutState, State, TypeState, Versioned};
 pub use page::Pages;

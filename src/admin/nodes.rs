@@ -6,10 +6,13 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::rollout::Stage;
+use crate::rollout::Status;
 use crate::server::Delivery;
 use crate::server::Event;
 use crate::server::Progress;
 use crate::server::Sidecar;
+use crate::snapshot::Instance;
 
 /// Everything that is connected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +21,39 @@ pub struct NodeList {
     pub generation: u64,
     /// One entry for each stream of a sidecar, in the order of the nodes' ids.
     pub nodes: Vec<Node>,
+    /// Changes that are not everywhere: being tried by a few sidecars, or stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollouts: Vec<RollOut>,
+}
+
+/// A change that is not everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollOut {
+    /// The group whose sidecars are to have it.
+    pub group: String,
+    /// How it goes.
+    pub state: RollOutState,
+    /// How many connected sidecars it reached for when it began.
+    pub sidecars: usize,
+    /// Those that try it, or did: `NAMESPACE/NAME`.
+    pub canaries: Vec<String>,
+    /// What changes: the type and the name of each resource.
+    pub changes: Vec<(String, String)>,
+    /// Who rejected it, the type, and why in the sidecar's words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejections: Vec<(String, String, String)>,
+}
+
+/// How far a change is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RollOutState {
+    /// Canaries have it, the others wait.
+    Trying,
+    /// Canaries rejected it: nobody is sent it until it changes.
+    Rejected,
+    /// All canaries were gone before they answered: nobody is sent it until it changes.
+    Lost,
 }
 
 /// A connected sidecar.
@@ -94,10 +130,39 @@ pub struct Rejected {
 }
 
 impl NodeList {
-    /// The document of these sidecars.
-    pub fn new(generation: u64, sidecars: Vec<Sidecar>) -> Self {
-        let nodes = sidecars.into_iter().map(Node::from).collect();
-        Self { generation, nodes }
+    /// The document of these sidecars and roll-outs.
+    pub fn new(generation: u64, sidecars: Vec<Sidecar>, rollouts: Vec<Status>) -> Self {
+        Self {
+            generation,
+            nodes: sidecars.into_iter().map(Node::from).collect(),
+            rollouts: rollouts.into_iter().map(RollOut::from).collect(),
+        }
+    }
+}
+
+impl From<Status> for RollOut {
+    fn from(rollout: Status) -> Self {
+        let name = |sidecar: &Instance| sidecar.node.to_string();
+        let changes = rollout.changes.iter();
+        let (state, rejections) = match &rollout.stage {
+            Stage::Trying => (RollOutState::Trying, &[][..]),
+            Stage::Rejected(rejections) => (RollOutState::Rejected, &rejections[..]),
+            Stage::Lost => (RollOutState::Lost, &[][..]),
+        };
+        let rejections = rejections.iter().map(|one| {
+            let ty = one.ty.short_name().to_owned();
+            (name(&one.sidecar), ty, one.message.clone())
+        });
+        Self {
+            group: rollout.group.to_string(),
+            state,
+            sidecars: rollout.sidecars,
+            canaries: rollout.canaries.iter().map(name).collect(),
+            changes: changes
+                .map(|(ty, resource)| (ty.short_name().to_owned(), resource.to_string()))
+                .collect(),
+            rejections: rejections.collect(),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::loads::Loads;
 use super::nodes::NodeList;
+use crate::rollout::Board;
 use crate::server::Stats;
 use crate::snapshot::World;
 
@@ -32,6 +33,7 @@ pub struct Pages {
     registry: Registry,
     stats: Arc<Stats>,
     loads: Arc<Loads>,
+    board: Arc<Board>,
     world: watch::Receiver<Option<Arc<World>>>,
     stopping: watch::Receiver<bool>,
 }
@@ -46,10 +48,11 @@ impl fmt::Debug for Pages {
 pub(super) type Page = Response<Full<Bytes>>;
 
 impl Pages {
-    /// Pages about a server, its configuration, what it serves now, and whether it was asked to stop.
+    /// Pages about a server, its configuration, what is tried of that, what it serves now, and whether it was asked to stop.
     pub fn new(
         stats: Arc<Stats>,
         loads: Arc<Loads>,
+        board: Arc<Board>,
         world: watch::Receiver<Option<Arc<World>>>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
@@ -61,10 +64,12 @@ impl Pages {
         );
         stats.register(&mut registry);
         loads.register(&mut registry);
+        board.register(&mut registry);
         Self {
             registry,
             stats,
             loads,
+            board,
             world,
             stopping,
         }
@@ -93,7 +98,11 @@ impl Pages {
                 }
             }
             "/nodes" => {
-                let nodes = NodeList::new(self.loads.generation(), self.stats.sidecars());
+                let nodes = NodeList::new(
+                    self.loads.generation(),
+                    self.stats.sidecars(),
+                    self.board.rollouts(),
+                );
                 match serde_json::to_vec(&nodes) {
                     Ok(json) => page(StatusCode::OK, JSON, json),
                     Err(error) => failed(&error),
@@ -152,13 +161,20 @@ mod tests {
     fn ready_is_from_the_first_world_to_the_order_to_stop() {
         let (worlds, world) = watch::channel(None);
         let (stop, stopping) = watch::channel(false);
-        let pages = Pages::new(Arc::default(), Arc::default(), world, stopping);
+        let pages = Pages::new(
+            Arc::default(),
+            Arc::default(),
+            Arc::default(),
+            world,
+            stopping,
+        );
         let status = |path| pages.answer(&Method::GET, path).status().as_u16();
         assert_eq!((status("/livez"), status("/readyz")), (200, 503));
         worlds.send_replace(Some(Arc::new(World {
             groups: Default::default(),
             nodes: Default::default(),
             fallback: GroupId::new("fallback"),
+            exceptions: Default::default(),
         })));
         assert_eq!((status("/livez"), status("/readyz")), (200, 200));
         stop.send_replace(true);
@@ -169,7 +185,13 @@ mod tests {
     fn every_method_and_path_has_an_answer() {
         let (_worlds, world) = watch::channel(None);
         let (_stop, stopping) = watch::channel(false);
-        let pages = Pages::new(Arc::default(), Arc::default(), world, stopping);
+        let pages = Pages::new(
+            Arc::default(),
+            Arc::default(),
+            Arc::default(),
+            world,
+            stopping,
+        );
         for (method, path, expected) in [
             (Method::GET, "/", 200),
             (Method::HEAD, "/metrics", 200),

@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 mod output;
 mod serve;
+mod serve_rollout;
 mod serve_security;
 mod shim;
 mod status;

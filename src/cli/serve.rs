@@ -11,6 +11,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tracing::info;
 
+use super::serve_rollout::Rollout;
 use super::serve_security::Security;
 use crate::app;
 use crate::resolve::Settings;
@@ -24,6 +25,7 @@ use crate::server::Stats;
   mirrorplane serve --config-dir ./mesh --listen 127.0.0.1:18000 --log mirrorplane=debug
   mirrorplane serve --config-dir ./mesh --listen 0.0.0.0:15128 \\
     --tls-cert tls.crt --tls-key tls.key --tls-client-ca ca.crt
+  mirrorplane serve --config-dir ./mesh --canary-threshold 3 --canary-sidecars 1 --canary-timeout 10s
   mirrorplane serve --config-dir ./mesh --admin 0.0.0.0:15014    metrics and probes for the network
   curl http://127.0.0.1:15014/metrics")]
 pub(super) struct Args {
@@ -54,6 +56,8 @@ pub(super) struct Args {
         default_value = "127.0.0.1:15014"
     )]
     admin: Admin,
+    #[command(flatten)]
+    rollout: Rollout,
     #[command(flatten)]
     security: Security,
 }
@@ -106,6 +110,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             settings: Settings {
                 listen: args.sidecar_listen,
             },
+            rollout: args.rollout.settings(),
             stats: Arc::new(Stats::default()),
             admin: args.admin.bind().await?,
         };

@@ -124,6 +124,7 @@ codes! {
     OldEnvoy = "MP502", Warning, "an Envoy too old for a part of the configuration";
     Rejected = "MP503", Error, "a sidecar rejected its configuration";
     Refused = "MP504", Warning, "a client was refused";
+    RolloutStopped = "MP505", Error, "a change that canaries did not take: its roll-out is stopped";
 }
 
 impl fmt::Display for Code {

@@ -60,6 +60,7 @@ impl Named {
 #[derive(Clone, Debug)]
 pub struct Change {
     pub(super) node: Arc<str>,
+    pub(super) leader: Option<Arc<str>>,
     version: Option<Version>,
     edits: Vec<Edit>,
 }
@@ -78,9 +79,25 @@ impl Change {
     pub fn of(node: impl Into<Arc<str>>) -> Self {
         Self {
             node: node.into(),
+            leader: None,
             version: None,
             edits: Vec::new(),
         }
+    }
+
+    /// The node has what another one has, now and after its later changes, until it is changed itself: an edit after this
+    /// one, or in a later change, is of what the other has then, and for this node alone. All who share what they have are
+    /// one group of a [roll-out](crate::rollout).
+    pub fn follow(node: impl Into<Arc<str>>, leader: impl Into<Arc<str>>) -> Self {
+        Self {
+            leader: Some(leader.into()),
+            ..Self::of(node)
+        }
+    }
+
+    /// Whether it says whom to follow, and nothing else.
+    pub(super) fn follows_only(&self) -> bool {
+        self.leader.is_some() && self.edits.is_empty()
     }
 
     /// The version of every type that this change touches, until the next change of the type: `version_info` in the state
@@ -173,6 +190,7 @@ pub enum Error {
 pub(super) fn edited(snapshot: &Snapshot, change: Change) -> Result<Snapshot, Error> {
     let Change {
         node,
+        leader: _,
         version,
         edits,
     } = change;

@@ -23,6 +23,35 @@
 //! # }
 //! ```
 
+//! To try changes on a few sidecars first, put a [roll-out](crate::rollout) between the publisher and the server:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use mirrorplane::embed::{Change, Named, Publisher};
+//! use mirrorplane::rollout::{Board, Settings, run};
+//! use mirrorplane::server::{Stats, serve};
+//! use mirrorplane::snapshot::ResourceType;
+//! use tokio::sync::watch;
+//!
+//! # async fn edge(routes: envoy_types::pb::envoy::config::route::v3::RouteConfiguration) -> Result<(), Box<dyn std::error::Error>> {
+//! let (mut publisher, targets) = Publisher::new();
+//! let (worlds, world) = watch::channel(None);
+//! let (stats, board) = (Arc::new(Stats::default()), Arc::new(Board::default()));
+//! tokio::spawn(run(Settings::default(), targets, worlds, Arc::clone(&stats), Arc::clone(&board)));
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:15128").await?;
+//! tokio::spawn(serve(listener, world, stats, std::future::pending()));
+//!
+//! let follow = (1..=100).map(|n| Change::follow(format!("edge-{n}"), "edge"));
+//! let routes = Named::message(ResourceType::Route, "routes", &routes);
+//! publisher.publish(follow.chain([Change::of("edge").set([routes])]))?;
+//! for rollout in board.rollouts() {
+//!     println!("{}: {:?} is not everywhere: {:?}", rollout.group, rollout.changes, rollout.stage);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
 mod change;
 mod publisher;
 

@@ -8,6 +8,7 @@ use super::change::Change;
 use super::change::Error;
 use super::change::edited;
 use crate::model::GroupId;
+use crate::snapshot::Exceptions;
 use crate::snapshot::Snapshot;
 use crate::snapshot::World;
 
@@ -41,14 +42,22 @@ impl Publisher {
         let before = self.world.borrow().clone();
         let mut next = before.as_deref().cloned().unwrap_or_else(empty);
         for change in changes {
-            let snapshot = next.snapshot_for(&change.node);
-            let id = GroupId::new(format!("node/{}", change.node));
+            let own = |node: &Arc<str>| GroupId::new(format!("node/{node}"));
+            let id = own(&change.node);
             let node = Arc::clone(&change.node);
+            let leader = change.leader.as_ref().unwrap_or(&node);
+            let snapshot = next.snapshot_for(leader);
+            if change.follows_only() {
+                let group = next.nodes.get(leader).cloned();
+                let group = group.unwrap_or_else(|| own(leader));
+                Arc::make_mut(&mut next.nodes).insert(node, group);
+                continue;
+            }
             let edited = edited(&snapshot, change)?;
             if edited == Snapshot::default() {
                 next.groups.remove(&id);
                 Arc::make_mut(&mut next.nodes).remove(&node);
-            } else if edited != *snapshot {
+            } else if edited != *snapshot || next.nodes.get(&node) != Some(&id) {
                 next.groups.insert(id.clone(), Arc::new(edited));
                 Arc::make_mut(&mut next.nodes).insert(node, id);
             }
@@ -65,6 +74,7 @@ fn empty() -> World {
         groups: [(fallback.clone(), Arc::default())].into(),
         nodes: Arc::default(),
         fallback,
+        exceptions: Exceptions::default(),
     }
 }
 
@@ -130,6 +140,40 @@ mod tests {
             assert!(snapshot.of(Cluster).keys().eq([&Arc::from(id)]), "{id}");
         }
         assert!(publisher.snapshot("b").of(Cluster).is_empty());
+    }
+
+    #[test]
+    fn a_follower_has_what_its_leader_has_until_it_is_changed_itself() {
+        let (mut publisher, _worlds) = Publisher::new();
+        let mut after = |change: Change| {
+            publisher.publish([change]).unwrap();
+            ["leader", "one", "two"].map(|id| {
+                let snapshot = publisher.snapshot(id);
+                let names: Vec<_> = snapshot
+                    .of(Cluster)
+                    .keys()
+                    .map(ToString::to_string)
+                    .collect();
+                names.join(" ")
+            })
+        };
+        after(Change::follow("one", "leader"));
+        after(Change::follow("two", "one"));
+        for (change, expected) in [
+            (Change::of("leader").set([named("a", "1")]), ["a", "a", "a"]),
+            (
+                Change::of("leader").add(named("b", "1")),
+                ["a b", "a b", "a b"],
+            ),
+            (Change::of("one").remove(Cluster, "a"), ["a b", "b", "a b"]),
+            (Change::of("leader").clear(), ["", "b", ""]),
+            (Change::of("leader").add(named("c", "1")), ["c", "b", "c"]),
+            (Change::follow("one", "leader"), ["c", "c", "c"]),
+            (Change::of("two").set([named("c", "1")]), ["c", "c", "c"]),
+            (Change::of("leader").clear(), ["", "", "c"]),
+        ] {
+            assert_eq!(after(change), expected);
+        }
     }
 
     #[test]

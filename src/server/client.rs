@@ -57,7 +57,7 @@ impl<S: Stream> Client<S> {
     ) -> Result<(), Status> {
         if self.node.is_none() {
             let node = self.identify(&request)?;
-            feed.identify(&node);
+            feed.identify(&node, self.guest.peer);
             self.node = Some(node);
         }
         let type_url = S::request_type(&mut request);
@@ -110,6 +110,7 @@ impl<S: Stream> Client<S> {
     /// The client is to have something else from now on.
     pub(super) fn on_offer(&mut self, offer: Offer) {
         self.journal.belongs_to(&offer.group);
+        self.journal.tries(offer.trial);
         if let Some(node) = self.node.as_ref().filter(|_| !self.warned && !offer.known) {
             self.warned = true;
             tracing::warn!(

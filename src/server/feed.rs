@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -12,6 +13,7 @@ use std::task::Waker;
 
 use super::node::Node;
 use crate::model::GroupId;
+use crate::snapshot::Instance;
 use crate::snapshot::Snapshot;
 use crate::snapshot::World;
 
@@ -22,6 +24,8 @@ pub(super) struct Offer {
     pub(super) group: GroupId,
     /// Whether the world knows the node; one that it does not know gets what strangers get.
     pub(super) known: bool,
+    /// The trial of its configuration that it takes part in, if it does.
+    pub(super) trial: Option<u64>,
     /// Its configuration.
     pub(super) snapshot: Arc<Snapshot>,
 }
@@ -53,7 +57,7 @@ struct State {
 struct Stream {
     letterbox: Arc<Letterbox>,
     /// The client, if it has said who it is.
-    node: Option<Arc<str>>,
+    client: Option<Instance>,
 }
 
 /// The newest news for a stream; what was not read before is out of date.
@@ -81,7 +85,7 @@ impl Feeds {
         let stream = state.last;
         let entry = Stream {
             letterbox: Arc::clone(&letterbox),
-            node: None,
+            client: None,
         };
         state.streams.insert(stream, entry);
         Feed {
@@ -127,15 +131,20 @@ impl Feeds {
 impl State {
     /// Tells a stream what the world has for its client, if that is anything else than before.
     fn offer(&mut self, stream: u64, world: &World) {
-        let Some(Stream { letterbox, node }) = self.streams.get(&stream) else {
+        let Some(Stream { letterbox, client }) = self.streams.get(&stream) else {
             return;
         };
-        let Some(node) = node else { return };
+        let Some(Instance { node, peer }) = client else {
+            return;
+        };
         let group = world.nodes.get(node);
+        let canary = world.canary(node, *peer);
+        let snapshot = canary.map(|canary| Arc::clone(&canary.snapshot));
         let offer = Offer {
             group: group.unwrap_or(&world.fallback).clone(),
             known: group.is_some(),
-            snapshot: world.snapshot_for(node),
+            trial: canary.map(|canary| canary.trial),
+            snapshot: snapshot.unwrap_or_else(|| world.snapshot_for(node)),
         };
         let letterbox = Arc::clone(letterbox);
         let group = offer.group.clone();
@@ -158,9 +167,12 @@ impl State {
     }
 }
 
-/// Whether every node is sure to belong to the group that it belonged to.
+/// Whether every node is sure to belong to the group that it belonged to, and to have what that has.
 fn same_nodes(one: &World, other: &World) -> bool {
-    Arc::ptr_eq(&one.nodes, &other.nodes) && one.fallback == other.fallback
+    Arc::ptr_eq(&one.nodes, &other.nodes)
+        && one.fallback == other.fallback
+        && one.exceptions.is_empty()
+        && other.exceptions.is_empty()
 }
 
 /// What the members of a group have.
@@ -176,6 +188,7 @@ impl Letterbox {
         let same = |before: &Offer| {
             before.group == offer.group
                 && before.known == offer.known
+                && before.trial == offer.trial
                 && Arc::ptr_eq(&before.snapshot, &offer.snapshot)
         };
         let mut post = lock(&self.0);
@@ -223,10 +236,11 @@ pub(super) struct Feed {
 
 impl Feed {
     /// The client said who it is: from now on the stream is told what it is to have, first of all what is there now.
-    pub(super) fn identify(&self, node: &Node) {
+    pub(super) fn identify(&self, node: &Node, peer: Option<SocketAddr>) {
         let mut state = lock(&self.feeds.0);
         if let Some(stream) = state.streams.get_mut(&self.stream) {
-            stream.node = Some(Arc::clone(&node.key));
+            let node = Arc::clone(&node.key);
+            stream.client = Some(Instance { node, peer });
         }
         if let Some(world) = state.world.clone() {
             state.offer(self.stream, &world);
@@ -286,6 +300,9 @@ mod tests {
     use crate::model::GroupId;
     use crate::proto::envoy::config::core::v3 as core;
     use crate::server::node::Node;
+    use crate::snapshot::Canary;
+    use crate::snapshot::Exceptions;
+    use crate::snapshot::Instance;
     use crate::snapshot::Snapshot;
     use crate::snapshot::World;
 
@@ -300,6 +317,7 @@ mod tests {
             groups: groups.collect(),
             nodes: Arc::new(nodes.collect()),
             fallback: GroupId::new("none"),
+            exceptions: Exceptions::default(),
         }
     }
 
@@ -321,10 +339,11 @@ mod tests {
     impl Stream {
         fn open(feeds: &Arc<Feeds>, node: &str) -> Self {
             let feed = feeds.open();
-            feed.identify(&Node::new(&core::Node {
+            let message = core::Node {
                 id: node.to_owned(),
                 ..core::Node::default()
-            }));
+            };
+            feed.identify(&Node::new(&message), None);
             Self {
                 feed,
                 woken: Arc::default(),
@@ -337,7 +356,10 @@ mod tests {
             let mut told = Vec::new();
             while let Poll::Ready(news) = self.feed.poll(&Context::from_waker(&waker)) {
                 match news {
-                    News::Offer(offer) => told.push(format!("{} {}", offer.group, offer.known)),
+                    News::Offer(offer) => {
+                        let tries = offer.trial.map_or("", |_| " tries");
+                        told.push(format!("{} {}{tries}", offer.group, offer.known));
+                    }
                     News::Stop => {
                         return ("stop".to_owned(), self.woken.0.swap(0, Ordering::Relaxed));
                     }
@@ -399,6 +421,36 @@ mod tests {
             news(),
             told([("", 0), ("b true", 1), ("b true", 1), ("", 0)])
         );
+    }
+
+    #[test]
+    fn a_canary_and_those_who_wait_are_told_apart() {
+        let feeds = Arc::new(Feeds::default());
+        let mut world = world(&["a"], &[("a/1", "a"), ("a/2", "a"), ("a/3", "a")]);
+        feeds.publish(Arc::new(world.clone()));
+        let streams = ["a/1", "a/2", "a/3"].map(|node| Stream::open(&feeds, node));
+        let news = || streams.each_ref().map(|stream| stream.news().0);
+        assert_eq!(news(), ["a true", "a true", "a true"]);
+
+        let instance = Instance {
+            node: "a/1".into(),
+            peer: None,
+        };
+        let canary = Canary {
+            snapshot: Arc::default(),
+            trial: 1,
+        };
+        world.exceptions.canaries.insert(instance, canary);
+        feeds.publish(Arc::new(world.clone()));
+        assert_eq!(news(), ["a true tries", "", ""]);
+        let kept = Arc::clone(&world.groups[&GroupId::new("a")]);
+        world.groups.insert(GroupId::new("a"), Arc::default());
+        world.exceptions.waiting.insert("a/2".into(), kept);
+        feeds.publish(Arc::new(world.clone()));
+        assert_eq!(news(), ["", "", "a true"]);
+        world.exceptions = Exceptions::default();
+        feeds.publish(Arc::new(world));
+        assert_eq!(news(), ["a true", "a true", ""]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::stats::Stats;
 use super::stream::Progress;
 use super::stream::Response;
 use super::stream::Variant;
+use super::trials::Ballot;
 use crate::model::GroupId;
 use crate::snapshot::ResourceType;
 
@@ -45,6 +46,8 @@ pub(super) struct Journal {
     variant: Variant,
     peer: Option<SocketAddr>,
     seat: Option<Seat>,
+    /// Its part in the trial of a configuration, while it is in one.
+    ballot: Option<Ballot>,
     group: Option<GroupId>,
     standing: Standing,
     in_flight: [VecDeque<Sent>; ResourceType::ALL.len()],
@@ -59,6 +62,7 @@ impl Journal {
             variant,
             peer,
             seat: None,
+            ballot: None,
             group: None,
             standing: Standing::default(),
             in_flight: Default::default(),
@@ -89,6 +93,17 @@ impl Journal {
         }
     }
 
+    /// The client tries a configuration for others, or does not any more.
+    pub(super) fn tries(&mut self, trial: Option<u64>) {
+        if self.ballot.as_ref().map(Ballot::trial) == trial {
+            return;
+        }
+        let ballot = |(trial, seat): (u64, &Seat)| {
+            Ballot::new(&self.stats, trial, seat.instance(self.peer), seat.stream())
+        };
+        self.ballot = trial.zip(self.seat.as_ref()).map(ballot);
+    }
+
     /// A response of so many bytes is sent.
     pub(super) fn pushed(&mut self, response: &Response, bytes: usize, now: Instant) {
         let type_url = &*response.type_url;
@@ -109,8 +124,12 @@ impl Journal {
         if in_flight.len() == IN_FLIGHT {
             in_flight.pop_front();
         }
+        let nonce = response.nonce;
+        if let Some(ballot) = &mut self.ballot {
+            ballot.sent(nonce);
+        }
         in_flight.push_back(Sent {
-            nonce: response.nonce,
+            nonce,
             version: Arc::clone(&version),
             at: now,
         });
@@ -144,6 +163,9 @@ impl Journal {
             error = message,
             "the configuration was rejected",
         );
+        if let Some(ballot) = &self.ballot {
+            ballot.rejected(ty, nonce, &message);
+        }
         let event = event(version.unwrap_or_default());
         if let Some(seat) = &self.seat {
             let rejection = Rejection { event, message };
@@ -159,6 +181,9 @@ impl Journal {
 
     /// How far each type is, after anything happened.
     pub(super) fn stands(&mut self, standing: Standing) {
+        if let Some(ballot) = &mut self.ballot {
+            ballot.stands(standing);
+        }
         if self.standing == standing {
             return;
         }

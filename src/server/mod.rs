@@ -27,6 +27,7 @@
 //! | `clients`, `csds` | what each client was sent and said of it, asked of the streams when someone wants to know |
 //! | `stats` | what is counted |
 //! | `roster` | who is connected, and what each client has |
+//! | `trials` | what canaries make of what they try |
 //!
 //! "xDS protocol" in comments is Envoy's document "xDS REST and gRPC protocol". A session *pulls*: it is told of
 //! requests and snapshots, and asked for the next response only when the client can take one. So a slow client delays
@@ -60,6 +61,7 @@ mod stream;
 mod subscription;
 mod substream;
 mod throttle;
+mod trials;
 mod warming;
 
 #[cfg(test)]
@@ -69,5 +71,7 @@ pub use ads::{Error, serve};
 pub use entrance::Entrance;
 pub use listen::listen;
 pub use roster::{Delivery, Event, Rejection, Sidecar};
+pub(crate) use roster::{Member, Record};
 pub use stats::Stats;
 pub use stream::{Progress, Variant};
+pub(crate) use trials::Verdict;

@@ -9,7 +9,7 @@ use crate::proto::envoy::config::core::v3 as core;
 const HOST_REWRITE_SINCE: (u32, u32) = (1, 36);
 
 /// How much is kept of a text that a client chooses.
-const LONGEST: usize = 300;
+pub(super) const LONGEST: usize = 300;
 
 /// The little that is kept of a node: Envoy's own message is 60 KB, most of it a list of its extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,10 +14,12 @@ use std::time::SystemTime;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::node::LONGEST;
 use super::node::Node;
 use super::stream::Progress;
 use super::stream::Variant;
 use crate::model::GroupId;
+use crate::snapshot::Instance;
 use crate::snapshot::ResourceType;
 
 /// A connected sidecar.
@@ -90,6 +92,41 @@ impl Sidecar {
     }
 }
 
+/// A connected sidecar, as far as it matters for whether it may try a configuration for others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Which one.
+    pub(crate) sidecar: Instance,
+    /// What it calls itself, and the version of that.
+    pub(crate) software: (Arc<str>, Arc<str>),
+    /// What is known of it.
+    pub(crate) record: Record,
+}
+
+/// What is known of a sidecar; the later, the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Record {
+    /// It has accepted all that it was sent.
+    Settled,
+    /// It has something to answer still.
+    Busy,
+    /// It has rejected something, and something better was sent since.
+    Sensitive,
+    /// It rejects a part of what it is to have now.
+    Rejecting,
+}
+
+impl Record {
+    fn of(sidecar: &Sidecar) -> Self {
+        match sidecar.progress() {
+            Progress::Rejected => Self::Rejecting,
+            _ if sidecar.types.values().any(|ty| ty.nacked.is_some()) => Self::Sensitive,
+            Progress::Pending => Self::Busy,
+            Progress::InSync => Self::Settled,
+        }
+    }
+}
+
 type Records = BTreeMap<Arc<str>, BTreeMap<u64, Arc<Mutex<Sidecar>>>>;
 
 /// All clients that said who they are, by node and stream.
@@ -159,6 +196,46 @@ impl Roster {
             .set(i64::try_from(by_node.len()).unwrap_or(i64::MAX));
     }
 
+    /// How many streams a sidecar has.
+    pub(super) fn streams(&self, sidecar: &Instance) -> usize {
+        let streams: Vec<_> = {
+            let records = lock(&self.records);
+            let streams = records.1.get(&sidecar.node);
+            streams.map_or_else(Vec::new, |all| all.values().cloned().collect())
+        };
+        let of_it = |stream: &&Arc<Mutex<Sidecar>>| lock(stream).peer == sidecar.peer;
+        streams.iter().filter(of_it).count()
+    }
+
+    /// Who could try a configuration: every sidecar whose id is known in full.
+    pub(super) fn crowd(&self) -> Vec<Member> {
+        let streams: Vec<_> = {
+            let records = lock(&self.records);
+            let nodes = records.1.iter().filter(|(id, _)| id.len() < LONGEST);
+            nodes
+                .flat_map(|(_, streams)| streams.values().cloned())
+                .collect()
+        };
+        let mut members: BTreeMap<Instance, Member> = BTreeMap::new();
+        for stream in streams {
+            let stream = lock(&stream);
+            let sidecar = Instance {
+                node: Arc::clone(&stream.node),
+                peer: stream.peer,
+            };
+            let record = Record::of(&stream);
+            members
+                .entry(sidecar)
+                .and_modify(|member| member.record = member.record.max(record))
+                .or_insert_with_key(|sidecar| Member {
+                    sidecar: sidecar.clone(),
+                    software: (Arc::clone(&stream.agent), Arc::clone(&stream.agent_version)),
+                    record,
+                });
+        }
+        members.into_values().collect()
+    }
+
     /// A copy of every record, in the order of the nodes' ids and of their streams.
     pub(super) fn list(&self) -> Vec<Sidecar> {
         let records: Vec<_> = {
@@ -180,6 +257,17 @@ pub(super) struct Seat {
 }
 
 impl Seat {
+    /// The sidecar that it is of, which connects from there.
+    pub(super) fn instance(&self, peer: Option<SocketAddr>) -> Instance {
+        let node = Arc::clone(&self.node);
+        Instance { node, peer }
+    }
+
+    /// The number of the stream, which no other has.
+    pub(super) fn stream(&self) -> u64 {
+        self.stream
+    }
+
     /// Changes the record.
     pub(super) fn note(&self, change: impl FnOnce(&mut Sidecar)) {
         change(&mut lock(&self.record));

@@ -3,6 +3,7 @@
 //! The series of every type and variant are made at the start, so that counting looks nothing up, and a series is there
 //! before its first event.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +14,14 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use prometheus_client::registry::Unit;
 
+use super::roster::Member;
 use super::roster::Roster;
 use super::roster::Sidecar;
 use super::stream::Variant;
+use super::trials::Trials;
+use super::trials::Verdict;
 use crate::access::Refusal;
+use crate::snapshot::Instance;
 use crate::snapshot::ResourceType;
 
 /// Upper bounds, in seconds, of the time from a push to its ACK. A sidecar on the same machine needs a millisecond or
@@ -31,6 +36,7 @@ type Label = [(&'static str, &'static str); 1];
 #[derive(Debug)]
 pub struct Stats {
     roster: Arc<Roster>,
+    trials: Trials,
     open: PerVariant<Gauge>,
     opened: PerVariant<Counter>,
     pushed: PerType<Counter>,
@@ -82,6 +88,7 @@ impl Default for Stats {
     fn default() -> Self {
         Self {
             roster: Arc::default(),
+            trials: Trials::default(),
             open: per_variant(Gauge::default),
             opened: per_variant(Counter::default),
             pushed: per_type(Counter::default),
@@ -156,6 +163,27 @@ impl Stats {
 
     pub(super) fn roster(&self) -> &Arc<Roster> {
         &self.roster
+    }
+
+    /// The sidecars that could try a configuration for others.
+    pub(crate) fn crowd(&self) -> Vec<Member> {
+        self.roster.crowd()
+    }
+
+    /// The trials of configurations.
+    pub(crate) fn trials(&self) -> &Trials {
+        &self.trials
+    }
+
+    /// What a sidecar makes of a trial in which resources of these types changed.
+    pub(crate) fn verdict(
+        &self,
+        trial: u64,
+        sidecar: &Instance,
+        changed: &BTreeSet<ResourceType>,
+    ) -> Verdict {
+        let connected = self.roster.streams(sidecar);
+        self.trials.verdict(trial, sidecar, connected, changed)
     }
 
     /// Streams that are open now.

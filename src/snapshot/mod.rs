@@ -18,4 +18,4 @@ pub use encode::encode;
 pub use json::to_json;
 pub use publish::{Built, build};
 pub use resource_type::ResourceType;
-pub use world::{Resource, Snapshot, Version, World};
+pub use world::{Canary, Exceptions, Instance, Resource, Snapshot, Version, World};

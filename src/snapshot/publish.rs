@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Dangling;
+use super::Exceptions;
 use super::ResourceType;
 use super::Snapshot;
 use super::World;
@@ -93,6 +94,7 @@ fn build_with(
         groups,
         nodes: nodes(&model, previous),
         fallback: model.fallback.clone(),
+        exceptions: Exceptions::default(),
     };
     let built = Built {
         model,

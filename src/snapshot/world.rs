@@ -1,7 +1,10 @@
 //! Snapshots, and which node gets which.
 
+mod beside;
+
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -123,11 +126,67 @@ pub struct World {
     pub nodes: Arc<BTreeMap<Arc<str>, GroupId>>,
     /// The group of nodes that are not known.
     pub fallback: GroupId,
+    /// Who is sent something else than its group for a while.
+    pub exceptions: Exceptions,
+}
+
+/// Who is sent something else than its group, while a change is rolled out.
+#[derive(Clone, Debug, Default)]
+pub struct Exceptions {
+    /// What nodes keep that belong to another group now, whose configuration is being tried.
+    pub waiting: BTreeMap<Arc<str>, Arc<Snapshot>>,
+    /// Those that try what is new for the others.
+    pub canaries: BTreeMap<Instance, Canary>,
+}
+
+impl Exceptions {
+    /// Whether everybody is sent what its group has.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.canaries.is_empty()
+    }
+}
+
+/// One sidecar: replicas of a workload may give the same node id, and differ in where they connect from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instance {
+    /// Its `node.id`.
+    pub node: Arc<str>,
+    /// Its end of the connection, if that is known.
+    pub peer: Option<SocketAddr>,
+}
+
+/// What a sidecar tries for the others.
+#[derive(Clone, Debug)]
+pub struct Canary {
+    /// What it is sent.
+    pub snapshot: Arc<Snapshot>,
+    /// The number of the trial that its verdict counts for.
+    pub trial: u64,
 }
 
 impl World {
-    /// The snapshot for a node; that of the fallback group if the node is not known.
+    /// The group whose snapshot a node is sent, exceptions aside: the fallback if the node or its group is not known.
+    pub fn group_for(&self, node: &str) -> &GroupId {
+        let group = self.nodes.get(node);
+        let group = group.filter(|group| self.groups.contains_key(*group));
+        group.unwrap_or(&self.fallback)
+    }
+
+    /// What a sidecar tries for others, if it does.
+    pub fn canary(&self, node: &Arc<str>, peer: Option<SocketAddr>) -> Option<&Canary> {
+        let canaries = &self.exceptions.canaries;
+        if canaries.is_empty() {
+            return None;
+        }
+        let node = Arc::clone(node);
+        canaries.get(&Instance { node, peer })
+    }
+
+    /// The snapshot for a node, unless it tries another: that of the fallback group if the node is not known.
     pub fn snapshot_for(&self, node: &str) -> Arc<Snapshot> {
+        if let Some(snapshot) = self.exceptions.waiting.get(node) {
+            return Arc::clone(snapshot);
+        }
         let group = self.nodes.get(node).unwrap_or(&self.fallback);
         self.groups
             .get(group)

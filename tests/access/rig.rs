@@ -79,6 +79,7 @@ impl Server {
                 groups: [(group.clone(), Arc::new(Snapshot::default()))].into(),
                 nodes: Arc::default(),
                 fallback: group,
+                exceptions: Default::default(),
             };
             let (_keep, world) = watch::channel(Some(Arc::new(world)));
             serve(entrance, world, counted, pending()).await.unwrap();

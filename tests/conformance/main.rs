@@ -1,6 +1,7 @@
 //! What an xDS server owes its clients, on the wire: a server in this process on a free port, a raw client, and worlds
 //! made by hand. Each test is named after its row of `README.md`.
 
+mod canary;
 mod client;
 mod csds;
 mod delta;

@@ -75,6 +75,7 @@ pub(crate) fn groups(groups: &[(&str, &[Part<'_>])], nodes: &[(&str, &str)]) -> 
                 .collect(),
         ),
         fallback: GroupId::new("fallback"),
+        exceptions: Default::default(),
     }
 }
 

@@ -18,7 +18,13 @@ async fn ready_is_from_the_first_world_on() {
     let address = listener.local_addr().unwrap();
     let (worlds, world) = watch::channel(None);
     let (_stop, stopping) = watch::channel(false);
-    let pages = Pages::new(Arc::default(), Arc::default(), world, stopping);
+    let pages = Pages::new(
+        Arc::default(),
+        Arc::default(),
+        Arc::default(),
+        world,
+        stopping,
+    );
     let serving = tokio::spawn(admin::serve(listener, pages));
     assert_eq!(get(address, "/livez").await.0, 200);
     let (status, why) = get(address, "/readyz").await;
@@ -27,6 +33,7 @@ async fn ready_is_from_the_first_world_on() {
         groups: Default::default(),
         nodes: Default::default(),
         fallback: GroupId::new("fallback"),
+        exceptions: Default::default(),
     })));
     assert_eq!(get(address, "/readyz").await.0, 200);
     serving.abort();

@@ -67,6 +67,7 @@ impl Plane {
             directory: folder.path().to_owned(),
             entrance: listener.into(),
             settings: Settings::default(),
+            rollout: Default::default(),
             stats: Arc::new(Stats::default()),
             admin: Some(admin),
         };

@@ -33,7 +33,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "server",
         &["access", "model", "name", "proto", "snapshot", "transport"],
     ),
-    ("admin", &["diag", "model", "server", "snapshot"]),
+    (
+        "rollout",
+        &["diag", "model", "name", "server", "snapshot", "source"],
+    ),
+    ("admin", &["diag", "model", "rollout", "server", "snapshot"]),
     ("sidecar", &["translate"]),
     ("embed", &["model", "server", "snapshot"]),
     ("shim", &["proto"]),
@@ -44,7 +48,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "admin", "diag", "name", "pipeline", "server", "snapshot", "source", "resolve",
+            "admin", "diag", "name", "pipeline", "resolve", "rollout", "server", "snapshot",
+            "source",
         ],
     ),
     (
@@ -60,6 +65,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "proto",
             "reload",
             "resolve",
+            "rollout",
             "server",
             "shim",
             "sidecar",

@@ -7,6 +7,7 @@
 
 #[path = "../access/authority.rs"]
 mod authority;
+mod canary;
 mod churn;
 mod faults;
 mod files;

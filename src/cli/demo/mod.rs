@@ -91,6 +91,7 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
         directory: mesh.path().to_owned(),
         entrance: listener.into(),
         settings: Settings { listen: proxy },
+        rollout: Default::default(),
         stats: Arc::clone(&stats),
         admin: None,
     };

@@ -3,6 +3,7 @@
 mod ask;
 mod table;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -14,8 +15,8 @@ use crate::name::Namespaced;
 
 /// Say which sidecars really have the newest configuration
 ///
-/// Asks the admin address of `mirrorplane serve`. Exits with 0 if all connected sidecars are in sync, 1 if some are not or
-/// the one asked for is not connected, 2 if the control plane cannot be asked.
+/// Asks the admin address of `mirrorplane serve`. Exits with 0 if all connected sidecars are in sync and no roll-out is
+/// tried or stopped, 1 if some are not or the one asked for is not connected, 2 if the control plane cannot be asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mirrorplane status
@@ -24,8 +25,9 @@ use crate::name::Namespaced;
   mirrorplane status --output json | jq -r '.nodes[] | select(.state != \"in_sync\") | .id'
 
 A sidecar is `in sync` if it has accepted all it is to have, `pending` if something is still to be sent or answered, and
-`rejected` if it refused a part of it; the reason is printed below the table. `-` is a type it did not ask for. The number of the configuration grows with every
-change of the folder that was loaded.")]
+`rejected` if it refused a part of it; the reason is printed below the table, and so are changes that a few sidecars try
+before the others, or that were stopped because these rejected them. `-` is a type it did not ask for. The number of the
+configuration grows with every change of the folder that was loaded.")]
 pub(super) struct Args {
     /// Only this sidecar
     #[arg(value_name = "NAMESPACE/NAME")]
@@ -48,9 +50,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(node) = &args.node {
         let id = node.to_string();
         list.nodes.retain(|node| node.id == id);
+        let groups: BTreeSet<_> = list.nodes.iter().filter_map(|n| n.group.as_ref()).collect();
+        list.rollouts.retain(|one| groups.contains(&one.group));
     }
     match args.output {
-        Format::Text if list.nodes.is_empty() => {}
+        Format::Text if list.nodes.is_empty() && list.rollouts.is_empty() => {}
         Format::Text => output::print(table::Table::new(&list, SystemTime::now()))?,
         format => output::print_as(format, &list)?,
     }
@@ -70,7 +74,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             false
         }
     };
-    Ok(if missing || pending + rejected > 0 {
+    Ok(if missing || pending + rejected + list.rollouts.len() > 0 {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS

@@ -6,13 +6,15 @@ use std::time::SystemTime;
 
 use crate::admin::Node;
 use crate::admin::NodeList;
+use crate::admin::RollOut;
+use crate::admin::RollOutState;
 use crate::admin::State;
 use crate::snapshot::ResourceType;
 
-/// A table with a header, and below it the reason of each rejection.
+/// A table with a header, and below it the reason of each rejection and the roll-outs that are not over.
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
-    rejections: Vec<String>,
+    notes: Vec<String>,
 }
 
 impl Table {
@@ -24,9 +26,10 @@ impl Table {
         let mut rows = vec![[header, rest.to_vec()].concat()];
         rows.extend(list.nodes.iter().map(|node| row(node, now)));
         let rejections = list.nodes.iter().flat_map(|node| rejections(node, now));
+        let rollouts = list.rollouts.iter().map(rollout);
         Self {
             rows,
-            rejections: rejections.collect(),
+            notes: rejections.chain(rollouts).collect(),
         }
     }
 }
@@ -71,6 +74,33 @@ fn rejections(node: &Node, now: SystemTime) -> Vec<String> {
         .collect()
 }
 
+fn rollout(rollout: &RollOut) -> String {
+    let changes = rollout.changes.iter();
+    let changes: Vec<String> = changes
+        .map(|(ty, name)| format!("{} {}", visible(ty), visible(name)))
+        .collect();
+    let canaries: Vec<String> = rollout.canaries.iter().map(|id| visible(id)).collect();
+    let text = format!(
+        "roll-out of {} to {} sidecars of {}: ",
+        changes.join(", "),
+        rollout.sidecars,
+        visible(&rollout.group),
+    );
+    let canaries = canaries.join(", ");
+    let state = match rollout.state {
+        RollOutState::Trying => format!("{canaries} first, the others wait"),
+        RollOutState::Rejected => {
+            let rejections = rollout.rejections.iter().map(|(node, ty, why)| {
+                let [node, ty, why] = [node, ty, why].map(|text| visible(text.trim()));
+                format!("{node} rejected {ty}: {why}")
+            });
+            format!("stopped, {}", rejections.collect::<Vec<_>>().join("; "))
+        }
+        RollOutState::Lost => format!("stopped, {canaries} disconnected instead of answering"),
+    };
+    text + &state
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
@@ -90,8 +120,8 @@ impl fmt::Display for Table {
             }
             f.write_str(line.join("  ").trim_end())?;
         }
-        for rejection in &self.rejections {
-            write!(f, "\n{rejection}")?;
+        for note in &self.notes {
+            write!(f, "\n{note}")?;
         }
         Ok(())
     }
@@ -170,6 +200,7 @@ mod tests {
         };
         let list = NodeList {
             generation: 1,
+            rollouts: Vec::new(),
             nodes: vec![Node {
                 id: "curl/curl".to_owned(),
                 state: State::Rejected,

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use mirrorplane::sidecar::{Bootstrap, ControlPlane as Address, Delivery, Tls, Token};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -124,9 +125,19 @@ impl Sidecar {
             token,
             admin: (plane.kind == Kind::Envoy).then_some(admin),
         };
+        Self::spawn(plane, control_plane.proxy, admin, &bootstrap.to_json())
+    }
+
+    /// Starts a sidecar with this bootstrap, which says that it listens there, and does not wait for anything.
+    pub(crate) fn spawn(
+        plane: Plane,
+        proxy: SocketAddr,
+        admin: SocketAddr,
+        bootstrap: &Value,
+    ) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("bootstrap.json");
-        fs::write(&config, bootstrap.to_json().to_string()).unwrap();
+        fs::write(&config, bootstrap.to_string()).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut command = match plane.kind {
             Kind::Shim => {
