@@ -76,6 +76,7 @@ pub async fn serve(
         listener,
         tls,
         authentication,
+        keepalive,
     } = entrance.into();
     let gate = Arc::new(Gate::new(authentication, Arc::clone(&stats)));
     let clients = Arc::new(Clients::default());
@@ -100,8 +101,8 @@ pub async fn serve(
     let (routes, health) = operations::add_to(routes).await?;
     let (ready, connections) = mpsc::channel(CONNECTIONS);
     let server = Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .http2_keepalive_interval(Some(keepalive.interval))
+        .http2_keepalive_timeout(Some(keepalive.timeout))
         .max_concurrent_streams(Some(1_000))
         .add_routes(routes)
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), async {

@@ -1,0 +1,173 @@
+//! A copy of the tree that may be spoiled.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::faults::Fault;
+
+/// What belongs to the tree. The rest of the folder may be large.
+const PARTS: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "README.md",
+    "benches",
+    "build.rs",
+    "deploy",
+    "examples",
+    "proto",
+    "src",
+    "tests",
+];
+
+/// The binary that the tests are in.
+const BINARY: &str = "conformance";
+
+/// Longer than any test of it takes, all of them together.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What became of the tests that a filter chooses.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Run {
+    Passed,
+    Failed,
+    /// They did not end in time.
+    Hung,
+    /// There are none.
+    Empty,
+}
+
+/// The copy.
+pub(crate) struct Tree {
+    root: PathBuf,
+}
+
+/// A file of the copy with a fault in it; dropping it repairs the file.
+pub(crate) struct Spoiled {
+    path: PathBuf,
+    sound: String,
+}
+
+impl Drop for Spoiled {
+    fn drop(&mut self) {
+        fs::write(&self.path, &self.sound).unwrap();
+    }
+}
+
+impl Tree {
+    /// Makes the copy, or brings an older one up to date.
+    pub(crate) fn copy() -> Self {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let tree = Self {
+            root: source.join("target/mutations/tree"),
+        };
+        for part in PARTS {
+            synchronise(&source.join(part), &tree.root.join(part));
+        }
+        tree
+    }
+
+    /// Puts a fault in.
+    pub(crate) fn spoil(&self, fault: &Fault) -> Spoiled {
+        let path = self.root.join(fault.file);
+        let sound = fs::read_to_string(&path).unwrap();
+        assert_eq!(sound.matches(fault.text).count(), 1, "{}", fault.name);
+        fs::write(&path, sound.replace(fault.text, fault.becomes)).unwrap();
+        Spoiled { path, sound }
+    }
+
+    fn cargo(&self) -> Command {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo
+            .current_dir(&self.root)
+            .args(["test", "--quiet", "--offline", "--test", BINARY, "--no-run"])
+            .env("CARGO_TARGET_DIR", self.root.with_file_name("target"))
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_INCREMENTAL", "1");
+        cargo
+    }
+
+    /// Builds the tests; the compiler's words if that fails.
+    pub(crate) fn build(&self) -> Result<(), String> {
+        let output = self.cargo().output().unwrap();
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+
+    /// Where the build put the tests.
+    fn binary(&self) -> PathBuf {
+        let output = self.cargo().arg("--message-format=json").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut executables = text.lines().filter_map(|line| {
+            let message: serde_json::Value = serde_json::from_str(line).ok()?;
+            let of_tests = message["target"]["name"] == BINARY;
+            let path = message["executable"].as_str().filter(|_| of_tests)?;
+            Some(PathBuf::from(path))
+        });
+        executables.next().expect("a binary of tests")
+    }
+
+    /// Runs the tests whose names contain this.
+    pub(crate) fn run(&self, filter: &str) -> Run {
+        let binary = self.binary();
+        let filter = filter.trim_end_matches('*');
+        let listed = Command::new(&binary).args(["--list", filter]).output();
+        if !String::from_utf8_lossy(&listed.unwrap().stdout).contains(": test") {
+            return Run::Empty;
+        }
+        let mut child = Command::new(&binary)
+            .arg(filter)
+            .current_dir(&self.root)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(status) = child.try_wait().unwrap() {
+                return match status.success() {
+                    true => Run::Passed,
+                    false => Run::Failed,
+                };
+            }
+            sleep(Duration::from_millis(20));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        Run::Hung
+    }
+}
+
+/// Makes one path like another. What is the same stays untouched, so that nothing is built for its sake.
+fn synchronise(from: &Path, to: &Path) {
+    if from.is_file() {
+        let content = fs::read(from).unwrap();
+        if fs::read(to).ok().as_ref() != Some(&content) {
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::write(to, content).unwrap();
+        }
+        return;
+    }
+    fs::create_dir_all(to).unwrap();
+    for old in fs::read_dir(to).unwrap() {
+        let old = old.unwrap().path();
+        if from.join(old.file_name().unwrap()).exists() {
+            continue;
+        }
+        match old.is_dir() {
+            true => fs::remove_dir_all(old).unwrap(),
+            false => fs::remove_file(old).unwrap(),
+        }
+    }
+    for entry in fs::read_dir(from).unwrap() {
+        let name = entry.unwrap().file_name();
+        synchronise(&from.join(&name), &to.join(&name));
+    }
+}
