@@ -1,13 +1,18 @@
 //! A copy of the tree that may be spoiled.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
-use std::time::Instant;
+
+use tempfile::NamedTempFile;
+use tempfile::TempPath;
+use tokio::time::Instant;
 
 use crate::faults::Fault;
 
@@ -42,6 +47,17 @@ pub(crate) enum Run {
     Empty,
 }
 
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Passed => "SURVIVED",
+            Self::Failed => "caught",
+            Self::Hung => "caught, it hangs",
+            Self::Empty => "SURVIVED, there is no such test",
+        })
+    }
+}
+
 /// The copy.
 pub(crate) struct Tree {
     root: PathBuf,
@@ -69,6 +85,12 @@ impl Tree {
         for part in PARTS {
             synchronise(&source.join(part), &tree.root.join(part));
         }
+        // The tests run the server in their own process. Without the program there is one link less.
+        fs::write(
+            tree.root.join("src/main.rs"),
+            "//! Nothing.\n\nfn main() {}\n",
+        )
+        .unwrap();
         tree
     }
 
@@ -81,54 +103,62 @@ impl Tree {
         Spoiled { path, sound }
     }
 
-    fn cargo(&self) -> Command {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
+    /// Builds the tests; their binary, or the compiler's words if that fails.
+    pub(crate) fn build(&self) -> Result<Binary, String> {
+        let output = Command::new(env!("CARGO"))
             .current_dir(&self.root)
             .args(["test", "--quiet", "--offline", "--test", BINARY, "--no-run"])
+            .arg("--message-format=json-render-diagnostics")
             .env("CARGO_TARGET_DIR", self.root.with_file_name("target"))
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            .env("CARGO_INCREMENTAL", "1");
-        cargo
-    }
-
-    /// Builds the tests; the compiler's words if that fails.
-    pub(crate) fn build(&self) -> Result<(), String> {
-        let output = self.cargo().output().unwrap();
-        match output.status.success() {
-            true => Ok(()),
-            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+            .env("CARGO_INCREMENTAL", "1")
+            .output()
+            .unwrap();
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
-    }
-
-    /// Where the build put the tests.
-    fn binary(&self) -> PathBuf {
-        let output = self.cargo().arg("--message-format=json").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        let mut executables = text.lines().filter_map(|line| {
+        let mut binaries = text.lines().filter_map(|line| {
             let message: serde_json::Value = serde_json::from_str(line).ok()?;
             let of_tests = message["target"]["name"] == BINARY;
             let path = message["executable"].as_str().filter(|_| of_tests)?;
-            Some(PathBuf::from(path))
+            Some(Binary::keep(path))
         });
-        executables.next().expect("a binary of tests")
+        Ok(binaries.next().expect("a binary of tests"))
+    }
+}
+
+/// A binary of tests that the next build does not replace; the last copy of it deletes it.
+#[derive(Clone)]
+pub(crate) struct Binary {
+    file: Arc<TempPath>,
+}
+
+impl Binary {
+    fn keep(built: &str) -> Self {
+        let folder = Path::new(built).parent().unwrap();
+        let file = NamedTempFile::new_in(folder).unwrap().into_temp_path();
+        fs::copy(built, &file).unwrap();
+        Self {
+            file: Arc::new(file),
+        }
     }
 
-    /// Runs the tests whose names contain this.
-    pub(crate) fn run(&self, filter: &str) -> Run {
-        let binary = self.binary();
-        let filter = filter.trim_end_matches('*');
-        let listed = Command::new(&binary).args(["--list", filter]).output();
-        if !String::from_utf8_lossy(&listed.unwrap().stdout).contains(": test") {
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.file.as_os_str());
+        command.stderr(Stdio::null());
+        command
+    }
+
+    /// Runs the tests whose names contain one of these.
+    pub(crate) fn run(&self, filters: &[&str]) -> Run {
+        let listed = self.command().arg("--list").output().unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        if filters.iter().any(|filter| !listed.contains(filter)) {
             return Run::Empty;
         }
-        let mut child = Command::new(&binary)
-            .arg(filter)
-            .current_dir(&self.root)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let tests = self.command().args(filters).stdout(Stdio::null()).spawn();
+        let mut child = tests.unwrap();
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             if let Some(status) = child.try_wait().unwrap() {

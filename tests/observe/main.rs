@@ -5,6 +5,8 @@
 mod client;
 mod health;
 mod log;
+#[cfg(target_os = "linux")]
+mod memory;
 mod metrics;
 mod nodes;
 mod plane;
