@@ -62,8 +62,8 @@ async fn a_thousand_clients_of_each_variant_leave_no_memory_behind() {
     }
     is_alone(&serve).await;
     let grown = serve.memory().saturating_sub(before);
-    // A stream takes some 50 kB while it is open: 2,000 that stayed would be 100 MB, and 4 kB of each 8 MB.
-    assert!(grown < 4 << 20, "{grown} bytes more after 2,000 streams");
+    // An allocator is not tidy to the byte; 1 kB that stayed of each stream would be 2 MB.
+    assert!(grown < 2 << 20, "{grown} bytes more after 2,000 streams");
     assert!(
         metric(
             serve.admin,
