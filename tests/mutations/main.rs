@@ -38,7 +38,7 @@ impl Trial {
             caught_by,
             ..
         } = self.fault;
-        println!("{row:<4} {name:<52} {caught_by:<34} {run}");
+        println!("{row:<4} {name:<56} {caught_by:<34} {run}");
         matches!(run, Run::Failed | Run::Hung)
     }
 }
