@@ -11,6 +11,7 @@ use crate::access::Authentication;
 use crate::access::Tokens;
 use crate::reload::follow;
 use crate::server::Entrance;
+use crate::server::Keepalive;
 use crate::transport::ClientCertificates;
 use crate::transport::TlsFiles;
 
@@ -112,6 +113,7 @@ impl Security {
             listener,
             tls,
             authentication,
+            keepalive: Keepalive::default(),
         })
     }
 }

@@ -155,7 +155,6 @@ fn frame(destination: &Destination) -> impl PartialEq {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::num::NonZeroU16;
     use std::sync::Arc;
 

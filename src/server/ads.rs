@@ -59,6 +59,7 @@ pub async fn serve(
         listener,
         tls,
         authentication,
+        keepalive,
     } = entrance.into();
     let gate = Arc::new(Gate::new(authentication, Arc::clone(&stats)));
     let clients = Arc::new(Clients::default());
@@ -99,7 +100,8 @@ pub async fn serve(
                 Some(connection) = connections.recv() => match connection {
                     Ok(connection) => {
                         let stopped = stopped(stopping.clone());
-                        open.spawn(http2::serve(connection, services.clone(), stopped));
+                        let services = services.clone();
+                        open.spawn(http2::serve(connection, services, keepalive, stopped));
                     }
                     Err(error) => tracing::debug!(%error, "a connection failed"),
                 },

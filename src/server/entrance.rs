@@ -1,6 +1,7 @@
 //! Where clients come in, and what they have to show.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -17,6 +18,26 @@ pub struct Entrance {
     pub tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     /// Who is let in.
     pub authentication: Authentication,
+    /// How peers that are gone without a word are found.
+    pub keepalive: Keepalive,
+}
+
+/// When a connection is given up: HTTP/2 PINGs that are not answered (RFC 9113, section 6.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// How long a connection is silent before it is asked for a sign of life, with streams on it or not.
+    pub interval: Duration,
+    /// How long the answer may take.
+    pub timeout: Duration,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(30),
+            timeout: Duration::from_secs(10),
+        }
+    }
 }
 
 impl From<TcpListener> for Entrance {
@@ -25,6 +46,7 @@ impl From<TcpListener> for Entrance {
             listener,
             tls: None,
             authentication: Authentication::Off,
+            keepalive: Keepalive::default(),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
@@ -12,13 +11,11 @@ use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
 use tonic::transport::server::Connected;
 
+use super::entrance::Keepalive;
 use super::one_task::SameTask;
 use super::routing::Services;
 use crate::transport::Connection;
 use crate::transport::Peer;
-
-/// How long a connection may be silent before it is asked whether it is still there, and for how long it may not answer.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 
 /// A sidecar needs one stream, a client of the services of single types a few.
 const STREAMS: u32 = 1_000;
@@ -37,6 +34,7 @@ const SEND_BUFFER: usize = 64 << 10;
 pub(super) async fn serve(
     connection: Connection,
     services: Services,
+    keepalive: Keepalive,
     stopped: impl Future<Output = ()> + Send + 'static,
 ) {
     let services = OfOnePeer {
@@ -44,11 +42,10 @@ pub(super) async fn serve(
         services,
     };
     let streams = SameTask::default();
-    let (interval, patience) = KEEPALIVE;
     let connection = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
-        .keep_alive_interval(interval)
-        .keep_alive_timeout(patience)
+        .keep_alive_interval(keepalive.interval)
+        .keep_alive_timeout(keepalive.timeout)
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

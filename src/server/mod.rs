@@ -69,6 +69,7 @@ mod interleavings;
 
 pub use ads::{Error, serve};
 pub use entrance::Entrance;
+pub use entrance::Keepalive;
 pub use listen::listen;
 pub use roster::{Delivery, Event, Rejection, Sidecar};
 pub(crate) use roster::{Member, Record};

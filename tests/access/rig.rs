@@ -12,7 +12,7 @@ use mirrorplane::proto::envoy::config::core::v3::Node;
 use mirrorplane::proto::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
 use mirrorplane::proto::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
 use mirrorplane::reload::follow;
-use mirrorplane::server::{Entrance, Stats, serve};
+use mirrorplane::server::{Entrance, Keepalive, Stats, serve};
 use mirrorplane::snapshot::{ResourceType, Snapshot, World};
 use mirrorplane::transport::{ClientCertificates, TlsFiles};
 use tempfile::TempDir;
@@ -70,6 +70,7 @@ impl Server {
             listener,
             tls: Some(files.follow().await.unwrap()),
             authentication: Authentication::On { tokens },
+            keepalive: Keepalive::default(),
         };
         let stats = Arc::new(Stats::default());
         let counted = Arc::clone(&stats);

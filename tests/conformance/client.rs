@@ -1,6 +1,7 @@
 //! A raw client: it sends what a test says, and nothing by itself.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +43,12 @@ pub(crate) struct Connection {
 
 /// A connection to a server.
 pub(crate) async fn connect(server: &Server) -> Connection {
-    let url = format!("http://{}", server.address);
+    connect_to(server.address, server).await
+}
+
+/// A connection that reaches a server by another address.
+pub(crate) async fn connect_to(address: SocketAddr, server: &Server) -> Connection {
+    let url = format!("http://{address}");
     let endpoint = Channel::from_shared(url).expect("a URL");
     let channel = timeout(DEADLINE, endpoint.connect()).await;
     let channel = channel.expect("in time").expect("a connection");

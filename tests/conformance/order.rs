@@ -1,7 +1,17 @@
 //! Make before break: rows D1–D11.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use envoy_types::pb::envoy::config::cluster::v3 as envoy;
+use envoy_types::pb::envoy::config::cluster::v3::cluster;
+use mirrorplane::model::GroupId;
+use mirrorplane::snapshot::Resource;
+use mirrorplane::snapshot::Snapshot;
+use mirrorplane::snapshot::Version;
+use prost::Message;
 use tokio::time::Instant;
 
 use crate::client::Delta;
@@ -13,6 +23,8 @@ use crate::world::Part;
 use crate::world::Route;
 use crate::world::Runtime;
 use crate::world::Server;
+use crate::world::body;
+use crate::world::world;
 
 const X: [Part<'_>; 4] = [
     (Cluster, "x=1"),
@@ -169,6 +181,25 @@ async fn d10_clinging_to_an_old_cluster_keeps_it_for_a_bounded_time() {
 }
 
 #[tokio::test]
+async fn d02_a_listener_waits_for_its_cluster_likewise() {
+    // A listener may hold its routes itself.
+    let server = Server::of(&[(Cluster, "x=1"), (Listener, "l=x")]).await;
+    let mut client = Sotw::open(&server).await;
+    for (ty, expected) in [(Cluster, "x=1"), (Listener, "l=x")] {
+        client.ask(ty, "").await;
+        client.take(ty, expected, "").await;
+    }
+    server.publish(&[(Cluster, "y=1"), (Listener, "l=y")]);
+    let clusters = client.get(Cluster, "x=1 y=1").await;
+    client.quiet().await;
+    client.ack(&clusters, "").await;
+    let listeners = client.get(Listener, "l=y").await;
+    client.quiet().await;
+    client.ack(&listeners, "").await;
+    client.take(Cluster, "y=1", "").await;
+}
+
+#[tokio::test]
 async fn d03_a_new_listener_comes_before_its_route() {
     let server = Server::of(&X).await;
     let mut client = delta_with_x(&server).await;
@@ -233,6 +264,61 @@ async fn d05_d11_endpoints_follow_every_added_or_changed_cluster() {
     sotw.quiet().await;
     delta.take(Endpoint, "a=2").await;
     delta.quiet().await;
+}
+
+#[tokio::test]
+async fn d05_endpoints_under_another_name_follow_their_cluster() {
+    let cluster = |timeout: i64| {
+        let eds = cluster::EdsClusterConfig {
+            service_name: "pods".to_owned(),
+            ..cluster::EdsClusterConfig::default()
+        };
+        let message = envoy::Cluster {
+            name: "c".to_owned(),
+            connect_timeout: Some(envoy_types::pb::google::protobuf::Duration {
+                seconds: timeout,
+                nanos: 0,
+            }),
+            eds_cluster_config: Some(eds),
+            ..envoy::Cluster::default()
+        };
+        let body = Bytes::from(message.encode_to_vec());
+        let version = Version::of(&body);
+        let resources = [(Arc::from("c"), Resource { version, body })];
+        let mut all = world(&[]);
+        let own = BTreeMap::from([(Cluster, resources.into()), (Endpoint, endpoints())]);
+        all.groups
+            .insert(GroupId::new("own"), Arc::new(Snapshot::new(own)));
+        all
+    };
+    let server = Server::start(Some(cluster(1))).await;
+    let (mut sotw, mut delta) = (Sotw::open(&server).await, Delta::open(&server).await);
+    sotw.ask(Cluster, "").await;
+    let response = sotw.next().await;
+    sotw.ack(&response, "").await;
+    sotw.ask(Endpoint, "pods").await;
+    sotw.take(Endpoint, "pods=1", "pods").await;
+    delta.ask(Cluster, "", "").await;
+    let response = delta.next().await;
+    delta.ack(&response).await;
+    delta.ask(Endpoint, "pods", "").await;
+    delta.take(Endpoint, "pods=1").await;
+    server.publish_world(cluster(2));
+    let response = sotw.next().await;
+    assert_eq!(response.type_url, Cluster.type_url());
+    sotw.ack(&response, "").await;
+    sotw.take(Endpoint, "pods=1", "pods").await;
+    let response = delta.next().await;
+    assert_eq!(response.type_url, Cluster.type_url());
+    delta.ack(&response).await;
+    delta.take(Endpoint, "pods=1").await;
+}
+
+/// The endpoints of a cluster of another name.
+fn endpoints() -> BTreeMap<Arc<str>, Resource> {
+    let body = body("pods", "1");
+    let version = Version::of(&body);
+    [(Arc::from("pods"), Resource { version, body })].into()
 }
 
 #[tokio::test]

@@ -135,6 +135,10 @@ async fn c21_what_a_client_has_is_no_subscription_and_said_only_once() {
     client.quiet().await;
     client.resume(Route, "", has("a")).await;
     client.quiet().await;
+    // Nor when something else is sent.
+    client.ask(Route, "b", "").await;
+    client.take(Route, "b=2").await;
+    client.quiet().await;
 }
 
 #[tokio::test]

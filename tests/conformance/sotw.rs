@@ -174,6 +174,12 @@ async fn b22_where_nothing_exists_only_full_state_types_are_answered() {
     client.ask(Route, "a").await;
     client.ask(Endpoint, "a").await;
     client.quiet().await;
+    let mut by_name = Sotw::open(&server).await;
+    for ty in [Cluster, Listener] {
+        by_name.ask(ty, "a").await;
+        by_name.take(ty, "", "a").await;
+    }
+    by_name.quiet().await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Who gets everything: rows B24–B28, C1, C9–C15, C23.
+//! Who gets everything: rows B15, B24–B28, C1, C11–C15, C23.
 
 use crate::client::Delta;
 use crate::client::Sotw;
@@ -62,20 +62,6 @@ async fn b28_no_names_of_a_named_type_is_nothing_and_harms_nothing() {
 }
 
 #[tokio::test]
-async fn g1_a_request_with_locators_alone_is_no_wildcard() {
-    use mirrorplane::proto::envoy::service::discovery::v3::ResourceLocator;
-    let server = Server::of(&[(Cluster, "a=1 b=1")]).await;
-    let mut client = Sotw::open(&server).await;
-    let mut request = Sotw::request(Cluster, "");
-    request.resource_locators = vec![ResourceLocator {
-        name: "a".to_owned(),
-        ..ResourceLocator::default()
-    }];
-    client.send(request).await;
-    client.get(Cluster, "a=1").await;
-}
-
-#[tokio::test]
 async fn c01_no_names_and_a_star_are_everything() {
     for list in ["", "*"] {
         let server = Server::of(&[(Cluster, "a=1 b=1")]).await;
@@ -136,6 +122,22 @@ async fn c14_an_empty_request_after_names_is_no_wildcard() {
     client.take(Cluster, "a=1").await;
     client.ask(Cluster, "", "").await;
     client.quiet().await;
+    server.publish(&[(Cluster, "a=1 b=2 c=1")]);
+    client.quiet().await;
+}
+
+#[tokio::test]
+async fn c13_a_wildcard_taken_again_is_sent_again() {
+    let server = Server::of(&[(Cluster, "a=1 b=1")]).await;
+    let mut client = Delta::open(&server).await;
+    client.ask(Cluster, "*,a", "").await;
+    client.take(Cluster, "a=1 b=1").await;
+    client.ask(Cluster, "", "*").await;
+    client.quiet().await;
+    // The client has dropped what only the wildcard covered.
+    client.ask(Cluster, "*", "").await;
+    client.take(Cluster, "b=1").await;
+    client.quiet().await;
 }
 
 #[tokio::test]
@@ -144,8 +146,30 @@ async fn c15_a_star_taken_and_dropped_at_once_is_nothing() {
     let mut client = Delta::open(&server).await;
     client.ask(Cluster, "*", "*").await;
     client.quiet().await;
+    server.publish(&[(Cluster, "a=1 b=2")]);
+    client.quiet().await;
     client.ask(Cluster, "a,none", "").await;
     client.take(Cluster, "-none a=1").await;
+    server.publish(&[(Cluster, "a=1 b=3")]);
+    client.quiet().await;
+}
+
+#[tokio::test]
+async fn b15_what_came_unasked_is_sent_when_it_is_asked_for() {
+    for ty in [Route, Cluster] {
+        let server = Server::of(&[(ty, "a=1 b=1")]).await;
+        let mut client = Sotw::open(&server).await;
+        client.ask(ty, "*").await;
+        let response = client.get(ty, "a=1 b=1").await;
+        // Neither was ever asked for by its name.
+        client.ack(&response, "a").await;
+        let response = client.get(ty, "a=1").await;
+        client.ack(&response, "a,b").await;
+        let full = ty.is_full_state();
+        let expected = if full { "a=1 b=1" } else { "b=1" };
+        client.take(ty, expected, "a,b").await;
+        client.quiet().await;
+    }
 }
 
 #[tokio::test]

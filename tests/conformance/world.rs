@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mirrorplane::model::GroupId;
+use mirrorplane::server::Entrance;
 use mirrorplane::server::Stats;
 use mirrorplane::server::serve;
 use mirrorplane::snapshot::Resource;
@@ -96,20 +97,30 @@ impl Server {
 
     /// A server of a world, or of none yet.
     pub(crate) async fn start(initial: Option<World>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::publishing(listener.into(), initial)
+    }
+
+    /// Likewise, at that entrance.
+    pub(crate) fn publishing(entrance: Entrance, initial: Option<World>) -> Self {
         let (world, worlds) = watch::channel(initial.map(Arc::new));
         Self {
             world,
-            ..Self::serving(worlds).await
+            ..Self::behind(entrance, worlds)
         }
     }
 
     /// A server of what someone else publishes.
     pub(crate) async fn serving(worlds: watch::Receiver<Option<Arc<World>>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("a bound address");
+        Self::behind(listener.into(), worlds)
+    }
+
+    fn behind(entrance: Entrance, worlds: watch::Receiver<Option<Arc<World>>>) -> Self {
+        let address = entrance.listener.local_addr().expect("a bound address");
         let (stop, stopped) = oneshot::channel::<()>();
         let stats = Arc::new(Stats::default());
-        let serving = serve(listener, worlds, Arc::clone(&stats), async {
+        let serving = serve(entrance, worlds, Arc::clone(&stats), async {
             stopped.await.ok();
         });
         Self {

@@ -71,6 +71,13 @@ impl<Q, R> Stream<Q, R> {
         next.unwrap().unwrap().expect("the stream is open")
     }
 
+    /// Says that there will be no more requests, and waits for the end.
+    pub(crate) async fn half_close(mut self) {
+        drop(self.requests);
+        let ends = async { while self.responses.message().await.unwrap().is_some() {} };
+        timeout(DEADLINE, ends).await.unwrap();
+    }
+
     async fn send(&self, request: Q) {
         let sent = timeout(DEADLINE, self.requests.send(request)).await;
         assert!(sent.unwrap().is_ok(), "the stream is open");

@@ -6,6 +6,8 @@ mod canary;
 mod client;
 mod health;
 mod log;
+#[cfg(target_os = "linux")]
+mod memory;
 mod metrics;
 mod nodes;
 mod plane;

@@ -95,12 +95,7 @@ impl Plane {
 
     /// The value of a series: name and labels as the page has them.
     pub(crate) async fn metric(&self, series: &str) -> f64 {
-        let (status, text) = self.get("/metrics").await;
-        assert_eq!(status, 200);
-        let mut values = text.lines().filter_map(|line| line.rsplit_once(' '));
-        let found = values.find(|(name, _)| *name == series);
-        let (_, value) = found.unwrap_or_else(|| panic!("{series} is in\n{text}"));
-        value.parse().unwrap()
+        metric(self.admin, series).await
     }
 
     /// The nodes that are connected.
@@ -126,6 +121,16 @@ impl Drop for Plane {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// The value of a series at an admin address.
+pub(crate) async fn metric(server: SocketAddr, series: &str) -> f64 {
+    let (status, text) = get(server, "/metrics").await;
+    assert_eq!(status, 200);
+    let mut values = text.lines().filter_map(|line| line.rsplit_once(' '));
+    let found = values.find(|(name, _)| *name == series);
+    let (_, value) = found.unwrap_or_else(|| panic!("{series} is in\n{text}"));
+    value.parse().unwrap()
 }
 
 /// Status and body of a page.

@@ -1,5 +1,6 @@
 //! `mirrorplane serve` in a process of its own, and its log.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
@@ -13,7 +14,7 @@ use crate::plane::DEADLINE;
 
 /// A running control plane; dropping it kills it.
 pub(crate) struct Serve {
-    _child: Child,
+    child: Child,
     pub(crate) ads: SocketAddr,
     pub(crate) admin: SocketAddr,
     log: BufReader<ChildStderr>,
@@ -42,11 +43,21 @@ impl Serve {
         let admin = next_event(&mut log, "message", "metrics and nodes").await;
         let address = |event: Value| event["fields"]["address"].as_str().unwrap().parse();
         Self {
-            _child: child,
+            child,
             ads: address(serving).unwrap(),
             admin: address(admin).unwrap(),
             log,
         }
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn memory(&self) -> u64 {
+        let process = self.child.id().expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let mut lines = status.lines();
+        let resident = lines.find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kilobytes = resident.trim().trim_end_matches(" kB");
+        kilobytes.parse::<u64>().unwrap() * 1024
     }
 
     /// Waits for an event of the log.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod evidence;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

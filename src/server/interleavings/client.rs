@@ -49,6 +49,13 @@ impl Sub {
         star.into_iter().chain(names).map(str::to_owned).collect()
     }
 
+    /// The client is a new one: it has nothing.
+    pub(super) fn forget(&mut self) {
+        self.held.clear();
+        self.version.clear();
+        self.nonce.clear();
+    }
+
     /// Before a new stream: a type of which nothing is wanted is not asked for.
     pub(super) fn reconnect(&mut self) -> bool {
         self.asked &= self.wildcard || !self.names.is_empty() || !self.spoken;
@@ -95,6 +102,9 @@ impl Client for Sotw {
         let ty = type_of(&response.type_url);
         let sub = subs.get_mut(&ty).expect("a type that was asked for");
         sub.nonce = response.nonce;
+        let bodies = response.resources.iter().map(|any| &any.value);
+        let different: BTreeSet<&Bytes> = bodies.collect();
+        assert_eq!(different.len(), response.resources.len(), "sent once");
         let bad = response.resources.iter().any(|r| r.value.ends_with(BAD));
         if !bad {
             sub.version = response.version_info;

@@ -1,8 +1,9 @@
 //! Whatever the order of events, a client ends with exactly what it asked for.
 //!
 //! A model client and a session exchange messages through two queues, in random interleavings of publishing,
-//! subscribing, reading, answering, stale answers, waiting and reconnecting. The client rejects a response that holds
-//! anything bad as a whole. At the end the world is good, and the queues run dry.
+//! subscribing, dropping, reading, answering, stale answers, waiting and reconnecting, with what the client has or as if
+//! it had been restarted. The client rejects a response that holds anything bad as a whole. At the end the world is good,
+//! and the queues run dry.
 
 mod client;
 
@@ -46,10 +47,14 @@ enum Op {
     Receive,
     Stale(ResourceType),
     Wait(u64),
-    Reconnect,
+    /// Whether the client has, and says that it has, what it had.
+    Reconnect {
+        remembers: bool,
+    },
 }
 
-fn ops() -> impl Strategy<Value = Vec<Op>> {
+/// Fewer than so many events.
+fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
     let ty = proptest::sample::select(ResourceType::ALL.to_vec());
     let names = proptest::sample::subsequence(vec!["*", "a", "b", "c"], 0..=3);
     let op = prop_oneof![
@@ -60,9 +65,9 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         6 => Just(Op::Receive),
         1 => ty.prop_map(Op::Stale),
         1 => (0u64..8_000).prop_map(Op::Wait),
-        1 => Just(Op::Reconnect),
+        1 => any::<bool>().prop_map(|remembers| Op::Reconnect { remembers }),
     ];
-    proptest::collection::vec(op, 1..60)
+    proptest::collection::vec(op, 1..most)
 }
 
 fn any_contents(kinds: u8) -> impl Strategy<Value = Contents> {
@@ -139,12 +144,15 @@ impl<C: Client> Wire<C> {
                 self.requests.extend(sub.map(|sub| C::stale(sub, ty)));
             }
             Op::Wait(ms) => self.now += Duration::from_millis(ms),
-            Op::Reconnect => {
+            Op::Reconnect { remembers } => {
                 self.requests.clear();
                 self.responses.clear();
                 self.session = C::default();
                 self.session.set_snapshot(Arc::clone(&self.world), self.now);
                 for (ty, sub) in &mut self.subs {
+                    if !remembers {
+                        sub.forget();
+                    }
                     if sub.reconnect() {
                         self.requests.push_back(C::first(sub, *ty));
                         // The first request may carry a nonce of the old stream, later ones do not.
@@ -211,16 +219,29 @@ fn ends_with_its_subset<C: Client>(ops: Vec<Op>, last: &Contents) {
     wire.check();
 }
 
+/// The cases of each test. There are two tests of each variant, so that more than one core is at work.
+const CASES: u32 = 5_000;
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) })]
 
     #[test]
-    fn a_sotw_client_ends_with_its_subset(ops in ops(), last in any_contents(3)) {
+    fn a_sotw_client_ends_with_its_subset(ops in ops(60), last in any_contents(3)) {
         ends_with_its_subset::<Sotw>(ops, &last);
     }
 
     #[test]
-    fn a_delta_client_ends_with_its_subset(ops in ops(), last in any_contents(3)) {
+    fn a_delta_client_ends_with_its_subset(ops in ops(60), last in any_contents(3)) {
+        ends_with_its_subset::<Delta>(ops, &last);
+    }
+
+    #[test]
+    fn a_sotw_client_of_few_words_ends_with_its_subset(ops in ops(20), last in any_contents(3)) {
+        ends_with_its_subset::<Sotw>(ops, &last);
+    }
+
+    #[test]
+    fn a_delta_client_of_few_words_ends_with_its_subset(ops in ops(20), last in any_contents(3)) {
         ends_with_its_subset::<Delta>(ops, &last);
     }
 }

@@ -125,7 +125,7 @@ impl Sidecar {
             token,
             admin: (plane.kind == Kind::Envoy).then_some(admin),
         };
-        Self::spawn(plane, control_plane.proxy, admin, &bootstrap.to_json())
+        Self::spawn(plane, proxy, admin, &bootstrap.to_json())
     }
 
     /// Starts a sidecar with this bootstrap, which says that it listens there, and does not wait for anything.
