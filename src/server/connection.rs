@@ -27,7 +27,7 @@ use super::client::Client;
 use super::clients::Listed;
 use super::encode::Encoder;
 use super::feed::Feed;
-use super::feed::News;
+use super::letterbox::News;
 use super::message::Messages;
 use super::stream::Stream;
 

@@ -45,6 +45,7 @@ mod feed;
 mod gate;
 mod http2;
 mod journal;
+mod letterbox;
 mod listen;
 mod message;
 mod node;

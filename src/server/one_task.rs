@@ -73,6 +73,8 @@ impl SameTask {
                 while let Poll::Ready(Some(stop)) = jobs.poll_next_unpin(context) {
                     if stop {
                         on_stop(connection.as_mut());
+                        // What it has to say goes out when it is polled.
+                        bell.wake_by_ref();
                     }
                 }
                 if bell.rest() {

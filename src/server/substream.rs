@@ -2,6 +2,7 @@
 //!
 //! "Each type is a separate sub-stream" (xDS protocol, "ACK/NACK and resource type instance version").
 
+mod known;
 mod report;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use known::Content;
+use known::Known;
+use known::Standing;
 pub(super) use report::{Answer, Entry, Sent};
 
 use super::order::View;
@@ -42,46 +46,6 @@ pub(super) enum Announced {
     Version(String),
     /// Incremental: `initial_resource_versions`.
     Resources(BTreeMap<String, String>),
-}
-
-/// What the client was last sent under a name.
-#[derive(Debug)]
-struct Known {
-    content: Content,
-    nonce: u64,
-    /// How many names were in that response.
-    size: usize,
-    standing: Standing,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Content {
-    Version(Version),
-    /// It was told that there is no such resource.
-    Absent,
-    /// It said on reconnecting that it has something else.
-    Other,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Standing {
-    Unanswered,
-    Accepted,
-    Rejected,
-}
-
-impl Known {
-    fn awaits(&self, nonce: u64) -> bool {
-        self.nonce == nonce && self.standing == Standing::Unanswered
-    }
-
-    fn is(&self, resource: Option<&Resource>) -> bool {
-        match (&self.content, resource) {
-            (Content::Version(version), Some(resource)) => *version == resource.version,
-            (Content::Absent, None) => true,
-            _ => false,
-        }
-    }
 }
 
 /// The state of one type on one stream.

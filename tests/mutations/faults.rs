@@ -155,8 +155,8 @@ pub(crate) const FAULTS: &[Fault] = faults! {
         => ".map(|since| since + PATIENCE * 1_000)",
         "order::d10_silence_about_clusters";
     "a cluster goes before its route is accepted", "D2", "session",
-        ".all(|substream| substream.is_settled(view));"
-        => ".all(|substream| substream.is_settled(view) || substream.is_live());",
+        ".all(|substream| substream.is_settled(view))\n"
+        => ".all(|substream| substream.is_settled(view) || substream.is_live())\n",
         "order::d02";
     "endpoints are not sent again", "D5", "session",
         "                        endpoints.owe(name);\n"
