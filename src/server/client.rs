@@ -1,5 +1,7 @@
 //! The client of a stream: who it is, what it asks, and what it is to be sent.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -11,6 +13,8 @@ use super::gate::Guest;
 use super::journal::Journal;
 use super::letterbox::Offer;
 use super::node::Node;
+use super::roster::Look;
+use super::roster::Sidecar;
 use super::stream::Outcome;
 use super::stream::Stream;
 use crate::snapshot::ResourceType;
@@ -20,11 +24,12 @@ use crate::snapshot::ResourceType;
 const MAX_NAMES: usize = 40 << 20;
 
 /// Who is at the other end of a stream, and what is known of it.
-#[derive(Debug)]
 pub(super) struct Client<S> {
     guest: Guest,
     journal: Journal,
     node: Option<Node>,
+    /// How others look at it.
+    look: Look,
     stream: S,
     /// The type that the service is of; none is that of all types.
     only: Option<ResourceType>,
@@ -34,11 +39,17 @@ pub(super) struct Client<S> {
 
 impl<S: Stream> Client<S> {
     /// A client that has said nothing yet.
-    pub(super) fn new(guest: Guest, journal: Journal, only: Option<ResourceType>) -> Self {
+    pub(super) fn new(
+        guest: Guest,
+        journal: Journal,
+        only: Option<ResourceType>,
+        look: Look,
+    ) -> Self {
         Self {
             guest,
             journal,
             node: None,
+            look,
             stream: S::default(),
             only,
             warned: false,
@@ -95,7 +106,7 @@ impl<S: Stream> Client<S> {
             .ok_or_else(|| Status::invalid_argument("the first request has no node"))?;
         let node = Node::new(node);
         self.guest.identify(&node)?;
-        self.journal.identified(&node);
+        self.journal.identified(&node, Arc::clone(&self.look));
         if let Some((major, minor)) = node.too_old() {
             tracing::warn!(
                 code = "MP502",
@@ -138,7 +149,12 @@ impl<S: Stream> Client<S> {
         self.stream.deadline(Instant::now())
     }
 
-    /// What there is to say of the client, if it has said who it is.
+    /// How the client is, if it has said who it is.
+    pub(super) fn sidecar(&self) -> Option<Sidecar> {
+        self.journal.sidecar()
+    }
+
+    /// What the client has, if it has said who it is.
     pub(super) fn status(&self) -> Option<clients::Status> {
         let node = self.node.clone()?;
         let entries = self.stream.report();

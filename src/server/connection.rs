@@ -35,7 +35,6 @@ use super::stream::Stream;
 const AT_ONCE: usize = 64;
 
 /// A stream and its two directions.
-#[derive(Debug)]
 pub(super) struct Connection<S: Stream> {
     pub(super) inbound: Messages,
     pub(super) feed: Feed,

@@ -9,9 +9,12 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use super::node::Node;
+use super::roster::Delivery;
 use super::roster::Event;
+use super::roster::Look;
 use super::roster::Rejection;
 use super::roster::Seat;
+use super::roster::Sidecar;
 use super::stats::OpenStream;
 use super::stats::Stats;
 use super::stream::Progress;
@@ -24,9 +27,9 @@ use crate::snapshot::ResourceType;
 /// How much of a rejection is kept and logged; Envoy repeats the whole resource in it.
 const REASON: usize = 300;
 
-/// How many responses of a type are remembered until they are answered. A client of the incremental variant may leave
+/// How many responses are remembered until they are answered. A client of the incremental variant may leave
 /// any number unanswered.
-const IN_FLIGHT: usize = 16;
+const IN_FLIGHT: usize = 80;
 
 /// The state of each type, in the order of `ResourceType::ALL`; `None` is a type that the client did not ask for.
 pub(super) type Standing = [Option<Progress>; ResourceType::ALL.len()];
@@ -34,6 +37,7 @@ pub(super) type Standing = [Option<Progress>; ResourceType::ALL.len()];
 /// A response that is not answered yet.
 #[derive(Debug)]
 struct Sent {
+    ty: ResourceType,
     nonce: u64,
     version: Arc<str>,
     at: Instant,
@@ -45,13 +49,23 @@ pub(super) struct Journal {
     stats: Arc<Stats>,
     variant: Variant,
     peer: Option<SocketAddr>,
-    seat: Option<Seat>,
+    seat: Option<(Seat, Node, SystemTime)>,
     /// Its part in the trial of a configuration, while it is in one.
     ballot: Option<Ballot>,
     group: Option<GroupId>,
     standing: Standing,
-    in_flight: [VecDeque<Sent>; ResourceType::ALL.len()],
+    events: [Events; ResourceType::ALL.len()],
+    /// In the order in which they were sent.
+    in_flight: VecDeque<Sent>,
     _open: OpenStream,
+}
+
+/// What last happened to a type.
+#[derive(Debug, Default)]
+struct Events {
+    sent: Option<Event>,
+    acked: Option<Event>,
+    nacked: Option<Rejection>,
 }
 
 impl Journal {
@@ -65,16 +79,44 @@ impl Journal {
             ballot: None,
             group: None,
             standing: Standing::default(),
-            in_flight: Default::default(),
+            events: Default::default(),
+            in_flight: VecDeque::new(),
             _open: stats.open_stream(variant),
         }
     }
 
-    /// The client said who it is.
-    pub(super) fn identified(&mut self, node: &Node) {
+    /// The client said who it is. Whoever wants to know how it is will `look`.
+    pub(super) fn identified(&mut self, node: &Node, look: Look) {
         Span::current().record("node", &*node.id);
         tracing::info!("stream opened");
-        self.seat = Some(self.stats.roster().join(node, self.variant, self.peer));
+        let seat = self.stats.roster().join(&node.id, look);
+        self.seat = Some((seat, node.clone(), SystemTime::now()));
+    }
+
+    /// What there is to say of the client, if it has said who it is.
+    pub(super) fn sidecar(&self) -> Option<Sidecar> {
+        let (_, node, since) = self.seat.as_ref()?;
+        let types = ResourceType::ALL.into_iter();
+        let types = types.filter_map(|ty| {
+            let events = &self.events[ty as usize];
+            let delivery = Delivery {
+                progress: self.standing[ty as usize]?,
+                sent: events.sent.clone(),
+                acked: events.acked.clone(),
+                nacked: events.nacked.clone(),
+            };
+            Some((ty, delivery))
+        });
+        Some(Sidecar {
+            node: Arc::clone(&node.id),
+            agent: Arc::clone(&node.agent),
+            agent_version: Arc::clone(&node.agent_version),
+            variant: self.variant,
+            peer: self.peer,
+            since: *since,
+            group: self.group.clone(),
+            types: types.collect(),
+        })
     }
 
     /// The client is sent the configuration of a group.
@@ -88,9 +130,6 @@ impl Journal {
             Some(_) => tracing::debug!(%group, "moved to another group"),
         }
         self.group = Some(group.clone());
-        if let Some(seat) = &self.seat {
-            seat.note(|sidecar| sidecar.group = Some(group.clone()));
-        }
     }
 
     /// The client tries a configuration for others, or does not any more.
@@ -98,7 +137,7 @@ impl Journal {
         if self.ballot.as_ref().map(Ballot::trial) == trial {
             return;
         }
-        let ballot = |(trial, seat): (u64, &Seat)| {
+        let ballot = |(trial, (seat, ..)): (u64, &(Seat, Node, SystemTime))| {
             Ballot::new(&self.stats, trial, seat.instance(self.peer), seat.stream())
         };
         self.ballot = trial.zip(self.seat.as_ref()).map(ballot);
@@ -120,23 +159,19 @@ impl Journal {
             "pushed",
         );
         self.stats.count_push(ty, bytes);
-        let in_flight = &mut self.in_flight[ty as usize];
-        if in_flight.len() == IN_FLIGHT {
-            in_flight.pop_front();
-        }
-        let nonce = response.nonce;
         if let Some(ballot) = &mut self.ballot {
-            ballot.sent(nonce);
+            ballot.sent(response.nonce);
         }
-        in_flight.push_back(Sent {
-            nonce,
+        if self.in_flight.len() == IN_FLIGHT {
+            self.in_flight.pop_front();
+        }
+        self.in_flight.push_back(Sent {
+            ty,
+            nonce: response.nonce,
             version: Arc::clone(&version),
             at: now,
         });
-        let event = event(version);
-        if let Some(seat) = &self.seat {
-            seat.note(|sidecar| sidecar.delivery(ty).sent = Some(event));
-        }
+        self.events[ty as usize].sent = Some(event(version));
     }
 
     /// A response was accepted.
@@ -144,9 +179,8 @@ impl Journal {
         let sent = self.answered(ty, nonce);
         self.stats
             .count_ack(ty, sent.as_ref().map(|sent| now - sent.at));
-        if let (Some(seat), Some(sent)) = (&self.seat, sent) {
-            let event = event(sent.version);
-            seat.note(|sidecar| sidecar.delivery(ty).acked = Some(event));
+        if let Some(sent) = sent {
+            self.events[ty as usize].acked = Some(event(sent.version));
         }
     }
 
@@ -167,10 +201,7 @@ impl Journal {
             ballot.rejected(ty, nonce, &message);
         }
         let event = event(version.unwrap_or_default());
-        if let Some(seat) = &self.seat {
-            let rejection = Rejection { event, message };
-            seat.note(|sidecar| sidecar.delivery(ty).nacked = Some(rejection));
-        }
+        self.events[ty as usize].nacked = Some(Rejection { event, message });
     }
 
     /// A request answered an older response than the last.
@@ -184,25 +215,17 @@ impl Journal {
         if let Some(ballot) = &mut self.ballot {
             ballot.stands(standing);
         }
-        if self.standing == standing {
-            return;
-        }
         self.standing = standing;
-        let Some(seat) = &self.seat else { return };
-        seat.note(|sidecar| {
-            for (ty, progress) in ResourceType::ALL.into_iter().zip(standing) {
-                if let Some(progress) = progress {
-                    sidecar.delivery(ty).progress = progress;
-                }
-            }
-        });
     }
 
     /// The response that was answered. What was sent before it is not waited for any more.
     fn answered(&mut self, ty: ResourceType, nonce: u64) -> Option<Sent> {
-        let in_flight = &mut self.in_flight[ty as usize];
-        let index = in_flight.iter().position(|sent| sent.nonce == nonce)?;
-        in_flight.drain(..=index).next_back()
+        let of_it = |sent: &Sent| sent.ty == ty && sent.nonce == nonce;
+        let index = self.in_flight.iter().position(of_it)?;
+        let answered = self.in_flight.remove(index);
+        self.in_flight
+            .retain(|sent| sent.ty != ty || sent.nonce > nonce);
+        answered
     }
 }
 

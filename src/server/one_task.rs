@@ -5,12 +5,13 @@
 //! to the socket and the answer are each one wake-up.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicU8;
-use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Wake;
@@ -23,62 +24,61 @@ use hyper::rt::Executor;
 /// How often everything is polled in a row before another task has a turn.
 const ROUNDS: usize = 8;
 
+/// Streams that are polled whenever anything happens on their connection: finding out which of so few it concerns would
+/// cost more. A sidecar has one.
+const FEW: usize = 4;
+
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Takes streams until the task polls them.
+/// Takes the streams of one connection, and is what all of them ring when they can go on.
 #[derive(Clone, Default)]
-pub(super) struct SameTask(Arc<Mutex<Vec<Job>>>);
+pub(super) struct SameTask(Arc<Bell>);
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for SameTask {
     fn execute(&self, job: F) {
-        self.with(|jobs| jobs.push(Box::pin(job)));
+        self.0.lock().jobs.push(Box::pin(job));
     }
 }
 
 impl SameTask {
-    fn with<T>(&self, f: impl FnOnce(&mut Vec<Job>) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Runs a connection with its streams until it is over. What `on_stop` says is said to the connection once `stopped`
-    /// completes.
+    /// Runs a connection with its streams until it is over. Once `stopped` completes, the connection is told to `stop`,
+    /// which it does as soon as its streams are over.
     pub(super) async fn run<C: Future>(
         self,
         mut connection: Pin<&mut C>,
-        stopped: impl Future<Output = ()> + Send + 'static,
-        on_stop: impl Fn(Pin<&mut C>),
+        stopped: impl Future<Output = ()>,
+        stop: impl Fn(Pin<&mut C>),
     ) -> C::Output {
-        let mut jobs: FuturesUnordered<Pin<Box<dyn Future<Output = bool> + Send>>> =
-            FuturesUnordered::new();
-        jobs.push(Box::pin(async {
-            stopped.await;
-            true
-        }));
-        let bell = Arc::new(Bell::default());
-        let waker = Waker::from(Arc::clone(&bell));
+        let bell = self.0;
+        let [on_connection, on_streams, on_stop] =
+            [CONNECTION, STREAMS, STOP].map(|part| Waker::from(bell.part(part)));
+        let mut stopped = pin!(stopped);
+        let mut streams = Streams::default();
         std::future::poll_fn(|context| {
             bell.answer(context.waker());
             for _ in 0..ROUNDS {
-                bell.state.store(POLLING, Ordering::Release);
-                let context = &mut Context::from_waker(&waker);
-                if let Poll::Ready(output) = connection.as_mut().poll(context) {
-                    return Poll::Ready(output);
+                let Some(rung) = bell.rung() else {
+                    return Poll::Pending;
+                };
+                if rung & STOP != 0
+                    && let Poll::Ready(()) =
+                        stopped.as_mut().poll(&mut Context::from_waker(&on_stop))
+                {
+                    stop(connection.as_mut());
+                    // What it has to say goes out when it is polled.
+                    on_connection.wake_by_ref();
                 }
-                for job in self.with(std::mem::take) {
-                    jobs.push(Box::pin(async {
-                        job.await;
-                        false
-                    }));
-                }
-                while let Poll::Ready(Some(stop)) = jobs.poll_next_unpin(context) {
-                    if stop {
-                        on_stop(connection.as_mut());
-                        // What it has to say goes out when it is polled.
-                        bell.wake_by_ref();
+                if rung & CONNECTION != 0 {
+                    let context = &mut Context::from_waker(&on_connection);
+                    if let Poll::Ready(output) = connection.as_mut().poll(context) {
+                        // A stream that was never polled holds the bell, and the bell holds it.
+                        drop(mem::take(&mut bell.lock().jobs));
+                        return Poll::Ready(output);
                     }
                 }
-                if bell.rest() {
-                    return Poll::Pending;
+                let new = streams.take(&mut bell.lock().jobs);
+                if new || rung & STREAMS != 0 {
+                    streams.poll(&mut Context::from_waker(&on_streams));
                 }
             }
             context.waker().wake_by_ref();
@@ -88,51 +88,224 @@ impl SameTask {
     }
 }
 
-/// The task sleeps, and has to be woken.
-const RESTING: u8 = 0;
-/// The task is polling, and will look whether somebody rang.
-const POLLING: u8 = 1;
-/// Somebody rang.
-const RUNG: u8 = 2;
-
-/// What a connection and its streams ring when they can go on. While they are being polled that wakes nobody.
-#[derive(Debug, Default)]
-struct Bell {
-    state: AtomicU8,
-    task: Mutex<Option<Waker>>,
+/// The streams of a connection.
+#[derive(Default)]
+struct Streams {
+    few: Vec<Job>,
+    /// Those beyond: of many, only those are polled that can go on.
+    many: Option<FuturesUnordered<Job>>,
 }
 
+impl Streams {
+    /// Takes new streams; whether there are any.
+    fn take(&mut self, jobs: &mut Vec<Job>) -> bool {
+        let new = !jobs.is_empty();
+        for job in jobs.drain(..) {
+            match &mut self.many {
+                None if self.few.len() < FEW => self.few.push(job),
+                many => many.get_or_insert_default().push(job),
+            }
+        }
+        new
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) {
+        self.few
+            .retain_mut(|job| job.as_mut().poll(context).is_pending());
+        if let Some(many) = &mut self.many {
+            while let Poll::Ready(Some(())) = many.poll_next_unpin(context) {}
+            if many.is_empty() {
+                self.many = None;
+            }
+        }
+    }
+}
+
+/// What rings: the connection, its streams, or the stop. Only what rang is polled.
+const CONNECTION: u8 = 1;
+const STREAMS: u8 = 2;
+const STOP: u8 = 4;
+
+/// What a connection and its streams ring when they can go on. While they are being polled, that wakes nobody.
+#[derive(Default)]
+struct Bell(Mutex<State>);
+
+struct State {
+    task: Option<Waker>,
+    jobs: Vec<Job>,
+    /// The task will look at what rang before it rests.
+    awake: bool,
+    rung: u8,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            task: None,
+            jobs: Vec::new(),
+            awake: true,
+            rung: CONNECTION | STREAMS | STOP,
+        }
+    }
+}
+
+/// One part of what rings.
+struct Part(Arc<Bell>, u8);
+
 impl Bell {
+    /// Nothing under this lock can panic half-way.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn part(self: &Arc<Self>, part: u8) -> Arc<Part> {
+        Arc::new(Part(Arc::clone(self), part))
+    }
+
     /// From now on this task is woken.
     fn answer(&self, waker: &Waker) {
-        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *task {
+        let mut state = self.lock();
+        state.awake = true;
+        match &mut state.task {
             Some(task) => task.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
     }
 
-    /// Rests, unless somebody rang meanwhile.
-    fn rest(&self) -> bool {
-        let (from, to) = (POLLING, RESTING);
-        let rested = self
-            .state
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
-        rested.is_ok()
+    /// What rang, and is about to be polled; if nothing did, the task rests.
+    fn rung(&self) -> Option<u8> {
+        let mut state = self.lock();
+        let rung = mem::take(&mut state.rung);
+        state.awake = rung != 0;
+        state.awake.then_some(rung)
     }
 }
 
-impl Wake for Bell {
+impl Wake for Part {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.state.swap(RUNG, Ordering::AcqRel) == RESTING {
-            let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(task) = &*task {
-                task.wake_by_ref();
+        let Self(bell, part) = &**self;
+        let mut state = bell.lock();
+        state.rung |= part;
+        if !mem::replace(&mut state.awake, true)
+            && let Some(task) = &state.task
+        {
+            task.wake_by_ref();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::future::pending;
+    use std::future::poll_fn;
+    use std::pin::Pin;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering;
+    use std::task::Context;
+    use std::task::Poll;
+    use std::task::Waker;
+
+    use hyper::rt::Executor;
+    use tokio::sync::oneshot;
+
+    use super::SameTask;
+
+    /// A connection that opens so many streams, and is over when it was told to stop and they are.
+    struct Connection {
+        tasks: SameTask,
+        open: Arc<AtomicUsize>,
+        streams: Vec<oneshot::Receiver<()>>,
+        stopping: bool,
+    }
+
+    impl Future for Connection {
+        type Output = &'static str;
+
+        fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<&'static str> {
+            for stream in std::mem::take(&mut self.streams) {
+                self.open.fetch_add(1, Ordering::Relaxed);
+                let open = Arc::clone(&self.open);
+                let connection = context.waker().clone();
+                self.tasks.execute(async move {
+                    stream.await.ok();
+                    open.fetch_sub(1, Ordering::Relaxed);
+                    connection.wake();
+                });
+            }
+            match self.stopping && self.open.load(Ordering::Relaxed) == 0 {
+                true => Poll::Ready("over"),
+                false => Poll::Pending,
             }
         }
+    }
+
+    #[tokio::test]
+    async fn streams_go_on_when_they_can_and_the_connection_ends_after_them() {
+        for count in [0, 1, 3, 40] {
+            let (ends, streams): (Vec<_>, Vec<_>) = (0..count).map(|_| oneshot::channel()).unzip();
+            let (stop, stopped) = oneshot::channel::<()>();
+            let (tasks, open) = (SameTask::default(), Arc::<AtomicUsize>::default());
+            let connection = Connection {
+                tasks: tasks.clone(),
+                open: Arc::clone(&open),
+                streams,
+                stopping: false,
+            };
+            let task = tokio::spawn(async move {
+                let stopped = async {
+                    stopped.await.ok();
+                };
+                tasks
+                    .run(pin!(connection), stopped, |mut connection| {
+                        connection.stopping = true;
+                    })
+                    .await
+            });
+            let becomes = async |expected| {
+                while open.load(Ordering::Relaxed) != expected {
+                    tokio::task::yield_now().await;
+                }
+            };
+            becomes(count).await;
+            let mut ends = ends.into_iter();
+            for left in (count.min(20)..count).rev() {
+                ends.next().unwrap().send(()).unwrap();
+                becomes(left).await;
+            }
+            stop.send(()).unwrap();
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(task.is_finished(), count == 0, "{count} streams");
+            ends.for_each(|end| end.send(()).unwrap());
+            // The connection was polled before its streams, and has to be polled after them.
+            assert_eq!(task.await.unwrap(), "over");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_woken_for_what_rings_while_it_is_polled() {
+        let polls = Arc::<AtomicUsize>::default();
+        let tasks = SameTask::default();
+        let count = Arc::clone(&polls);
+        let connection = poll_fn(move |context| {
+            // It rings twice, and then has nothing to do.
+            if count.fetch_add(1, Ordering::Relaxed) < 2 {
+                context.waker().wake_by_ref();
+            }
+            Poll::<()>::Pending
+        });
+        let mut connection = pin!(connection);
+        let run = pin!(tasks.run(connection.as_mut(), pending(), |_| {}));
+        let once = run.poll(&mut Context::from_waker(Waker::noop()));
+        assert!(once.is_pending());
+        assert_eq!(polls.load(Ordering::Relaxed), 3);
     }
 }

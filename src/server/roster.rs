@@ -4,6 +4,7 @@
 //! is locked only when a client comes or goes, and to be copied.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -15,7 +16,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::node::LONGEST;
-use super::node::Node;
 use super::stream::Progress;
 use super::stream::Variant;
 use crate::model::GroupId;
@@ -75,16 +75,6 @@ pub struct Rejection {
 }
 
 impl Sidecar {
-    /// The delivery of a type, which the client has asked for.
-    pub(super) fn delivery(&mut self, ty: ResourceType) -> &mut Delivery {
-        self.types.entry(ty).or_insert(Delivery {
-            progress: Progress::Pending,
-            sent: None,
-            acked: None,
-            nacked: None,
-        })
-    }
-
     /// The worst of its types.
     pub fn progress(&self) -> Progress {
         let all = self.types.values().map(|delivery| delivery.progress);
@@ -127,13 +117,25 @@ impl Record {
     }
 }
 
-type Records = BTreeMap<Arc<str>, BTreeMap<u64, Arc<Mutex<Sidecar>>>>;
+/// Looks at a stream, unless it is just ending. Nothing is written down here while resources flow: the status costs a
+/// stream nothing, and is of one moment.
+pub(super) type Look = Arc<dyn Fn() -> Option<Sidecar> + Send + Sync>;
+
+type Records = BTreeMap<Arc<str>, BTreeMap<u64, Look>>;
 
 /// All clients that said who they are, by node and stream.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Roster {
     records: Mutex<(u64, Records)>,
     nodes: Gauge,
+}
+
+impl fmt::Debug for Roster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roster")
+            .field("nodes", &self.nodes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Roster {
@@ -146,36 +148,19 @@ impl Roster {
         );
     }
 
-    /// Adds a client, until the value is dropped.
-    pub(super) fn join(
-        self: &Arc<Self>,
-        node: &Node,
-        variant: Variant,
-        peer: Option<SocketAddr>,
-    ) -> Seat {
-        let sidecar = Sidecar {
-            node: Arc::clone(&node.id),
-            agent: Arc::clone(&node.agent),
-            agent_version: Arc::clone(&node.agent_version),
-            variant,
-            peer,
-            since: SystemTime::now(),
-            group: None,
-            types: BTreeMap::new(),
-        };
-        let record = Arc::new(Mutex::new(sidecar));
+    /// Adds a stream of a node, until the value is dropped.
+    pub(super) fn join(self: &Arc<Self>, node: &Arc<str>, look: Look) -> Seat {
         let mut records = lock(&self.records);
         let (last, by_node) = &mut *records;
         *last += 1;
         let stream = *last;
-        let streams = by_node.entry(Arc::clone(&node.id)).or_default();
-        streams.insert(stream, Arc::clone(&record));
+        let streams = by_node.entry(Arc::clone(node)).or_default();
+        streams.insert(stream, look);
         self.count(by_node);
         Seat {
             roster: Arc::clone(self),
-            node: Arc::clone(&node.id),
+            node: Arc::clone(node),
             stream,
-            record,
         }
     }
 
@@ -203,8 +188,8 @@ impl Roster {
             let streams = records.1.get(&sidecar.node);
             streams.map_or_else(Vec::new, |all| all.values().cloned().collect())
         };
-        let of_it = |stream: &&Arc<Mutex<Sidecar>>| lock(stream).peer == sidecar.peer;
-        streams.iter().filter(of_it).count()
+        let streams = streams.iter().filter_map(|look| look());
+        streams.filter(|stream| stream.peer == sidecar.peer).count()
     }
 
     /// Who could try a configuration: every sidecar whose id is known in full.
@@ -217,8 +202,7 @@ impl Roster {
                 .collect()
         };
         let mut members: BTreeMap<Instance, Member> = BTreeMap::new();
-        for stream in streams {
-            let stream = lock(&stream);
+        for stream in streams.iter().filter_map(|look| look()) {
             let sidecar = Instance {
                 node: Arc::clone(&stream.node),
                 peer: stream.peer,
@@ -236,14 +220,14 @@ impl Roster {
         members.into_values().collect()
     }
 
-    /// A copy of every record, in the order of the nodes' ids and of their streams.
+    /// Every stream, in the order of the nodes' ids and of their streams.
     pub(super) fn list(&self) -> Vec<Sidecar> {
         let records: Vec<_> = {
             let records = lock(&self.records);
             let streams = records.1.values().flat_map(BTreeMap::values);
             streams.cloned().collect()
         };
-        records.iter().map(|record| lock(record).clone()).collect()
+        records.iter().filter_map(|look| look()).collect()
     }
 }
 
@@ -253,7 +237,6 @@ pub(super) struct Seat {
     roster: Arc<Roster>,
     node: Arc<str>,
     stream: u64,
-    record: Arc<Mutex<Sidecar>>,
 }
 
 impl Seat {
@@ -267,11 +250,6 @@ impl Seat {
     pub(super) fn stream(&self) -> u64 {
         self.stream
     }
-
-    /// Changes the record.
-    pub(super) fn note(&self, change: impl FnOnce(&mut Sidecar)) {
-        change(&mut lock(&self.record));
-    }
 }
 
 impl Drop for Seat {
@@ -280,33 +258,48 @@ impl Drop for Seat {
     }
 }
 
-/// A record is a set of plain values: one that a panic left half-written is still better than none.
+/// Nothing under this lock can panic half-way.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
+    use std::time::SystemTime;
 
-    use super::Node;
+    use super::Look;
     use super::Roster;
+    use super::Sidecar;
     use super::Variant;
-    use crate::proto::envoy::config::core::v3 as core;
+
+    fn look(variant: Variant) -> Look {
+        Arc::new(move || {
+            Some(Sidecar {
+                node: "curl/curl".into(),
+                agent: "envoy".into(),
+                agent_version: "1.40.0".into(),
+                variant,
+                peer: None,
+                since: SystemTime::UNIX_EPOCH,
+                group: None,
+                types: BTreeMap::new(),
+            })
+        })
+    }
 
     #[test]
     fn a_node_is_connected_until_its_last_stream_is_gone() {
         let roster = Arc::new(Roster::default());
-        let node = Node::new(&core::Node {
-            id: "curl/curl".to_owned(),
-            ..core::Node::default()
-        });
-        let first = roster.join(&node, Variant::Sotw, None);
-        let second = roster.join(&node, Variant::Delta, None);
+        let node = "curl/curl".into();
+        let first = roster.join(&node, look(Variant::Sotw));
+        let second = roster.join(&node, look(Variant::Delta));
+        let ending = roster.join(&node, Arc::new(|| None));
         let variants: Vec<_> = roster.list().iter().map(|s| s.variant).collect();
         assert_eq!(variants, [Variant::Sotw, Variant::Delta]);
         assert_eq!(roster.nodes.get(), 1);
-        drop(first);
+        drop((first, ending));
         assert_eq!((roster.list().len(), roster.nodes.get()), (1, 1));
         drop(second);
         assert_eq!((roster.list().len(), roster.nodes.get()), (0, 0));

@@ -6,6 +6,7 @@ use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::Weak;
 
 use http::HeaderValue;
 use http::Method;
@@ -110,9 +111,13 @@ impl Discovery {
             peer = guest.peer.as_ref().map(tracing::field::display),
         );
         let journal = Journal::open(&self.stats, S::VARIANT, guest.peer);
-        let client = Arc::new(Mutex::new(Client::<S>::new(guest, journal, only)));
+        let client = Arc::new_cyclic(|client: &Weak<Mutex<Client<S>>>| {
+            let client = Weak::clone(client);
+            let look = move || client.upgrade().and_then(|client| lock(&client).sidecar());
+            Mutex::new(Client::new(guest, journal, only, Arc::new(look)))
+        });
         let looked_at = Arc::downgrade(&client);
-        let look = move || {
+        let status = move || {
             looked_at
                 .upgrade()
                 .and_then(|client| lock(&client).status())
@@ -123,7 +128,7 @@ impl Discovery {
             client,
             encoder: Arc::clone(&self.encoder),
             span,
-            _listed: self.clients.enter(look),
+            _listed: self.clients.enter(status),
             outbound: Outbound::default(),
         };
         let mut response = Response::new(Body::new(connection));
