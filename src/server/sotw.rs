@@ -163,16 +163,19 @@ fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
         return None;
     }
     let changed: BTreeSet<_> = substream.changed(view).into_iter().map(|r| r.0).collect();
-    let removed = if full {
+    let gone = if full {
         substream.gone(view)
     } else {
         // Of a route or endpoint that is gone nothing is said: its parent is what stops referring to it.
         substream.forget_gone(view);
         Vec::new()
     };
-    if changed.is_empty() && removed.is_empty() && !substream.owes_answer() {
+    if changed.is_empty() && gone.is_empty() && !substream.owes_answer() {
         return None;
     }
+    // A full state says of every name that is not in it that there is no such resource, be it news or not: the client
+    // accepts or rejects that with the rest.
+    let removed = if full { substream.left_out(view) } else { gone };
     let version = view.version(substream.ty()).cloned();
     let version = version.unwrap_or_else(|| version_of(&wanted));
     let resources = wanted

@@ -60,37 +60,28 @@ impl Subscription {
     }
 
     /// State of the world: each request holds the whole list.
-    pub(super) fn replace<'a>(
-        &mut self,
-        names: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
-    ) -> Owed {
-        let names = names.into_iter();
+    pub(super) fn replace<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) -> Owed {
         let had_everything = self.wildcard;
-        let given = names.clone().filter(|name| *name != WILDCARD);
-        let (mut wildcard, mut count, mut known) = (false, 0, true);
-        for name in names {
-            // An explicit name ends the legacy wildcard for the rest of the stream.
-            self.spoken = true;
-            if name == WILDCARD {
-                wildcard = true;
-            } else {
-                count += 1;
-                known = known && self.names.contains(name);
-            }
-        }
+        let mut given: Vec<&str> = names.into_iter().collect();
+        // An explicit name ends the legacy wildcard for the rest of the stream.
+        self.spoken |= !given.is_empty();
+        let explicit = given.contains(&WILDCARD);
         // "the client has never explicitly subscribed to any resource names: ... identically to `*`". Once it has,
         // an empty list means that it is "no longer interested in any resource of that type".
-        self.wildcard = wildcard || (!self.spoken && self.legacy);
+        self.wildcard = explicit || (!self.spoken && self.legacy);
         let mut owed = Owed {
             names: BTreeSet::new(),
             everything: self.wildcard && !had_everything,
             dropped: had_everything && !self.wildcard,
         };
+        given.retain(|name| *name != WILDCARD);
+        given.sort_unstable();
+        given.dedup();
         // Most requests are answers, and say the names again.
-        if known && count == self.names.len() {
+        if given.iter().copied().eq(self.names.iter().map(|n| &**n)) {
             return owed;
         }
-        let next: BTreeSet<Arc<str>> = given.map(Arc::from).collect();
+        let next: BTreeSet<Arc<str>> = given.into_iter().map(Arc::from).collect();
         // A name added, be it to a wildcard, is answered although its version did not change; a name asked for again
         // after it was dropped is a name added.
         owed.names = next.difference(&self.names).cloned().collect();
@@ -190,7 +181,7 @@ mod tests {
         )
     }
 
-    fn split(list: &str) -> impl Iterator<Item = &str> + Clone {
+    fn split(list: &str) -> impl Iterator<Item = &str> {
         list.split(',').filter(|name| !name.is_empty())
     }
 
@@ -198,7 +189,7 @@ mod tests {
     fn state_of_the_world_lists_mean_what_the_protocol_says() {
         // (type, [(request, wanted afterwards, owed)])
         type Steps = &'static [(&'static str, &'static str, &'static str)];
-        let cases: [(ResourceType, Steps); 7] = [
+        let cases: [(ResourceType, Steps); 8] = [
             // The sequence in the protocol's text.
             (
                 ResourceType::Cluster,
@@ -223,6 +214,11 @@ mod tests {
             (ResourceType::Runtime, &[("*", "*", "*")]),
             // A name given twice is one name.
             (ResourceType::Cluster, &[("A,A,*,*", "*,A", "*,A")]),
+            // And does not stand for another, which is dropped.
+            (
+                ResourceType::Route,
+                &[("A,B", "A,B", "A,B"), ("B,B", "B", "")],
+            ),
         ];
         for (ty, steps) in cases {
             let mut subscription = Subscription::new(ty);

@@ -118,8 +118,8 @@ impl Substream {
         self.unanswered
     }
 
-    /// Takes note of a changed subscription. What the client dropped is not known to it any more, but for what is on its
-    /// way: the client may want everything before it reads that.
+    /// Takes note of a changed subscription. What the client dropped is not known to it any more, but for a resource that
+    /// is on its way: the client may want everything before it reads that.
     pub(super) fn subscribed(&mut self, owed: Owed) {
         if owed.dropped {
             self.forget_dropped();
@@ -132,7 +132,9 @@ impl Substream {
         let subscription = &self.subscription;
         let mut culprit = false;
         self.known.retain(|name, known| {
-            let stays = subscription.covers(name) || known.standing == Standing::Unanswered;
+            let on_its_way =
+                known.standing == Standing::Unanswered && known.content != Content::Absent;
+            let stays = subscription.covers(name) || on_its_way;
             culprit |= !stays && known.standing == Standing::Rejected;
             stays
         });
@@ -248,6 +250,18 @@ impl Substream {
         let asked = self.subscription.names().union(&self.owed);
         asked
             .filter(|name| !self.known.contains_key(*name) && view.get(self.ty, name).is_none())
+            .cloned()
+            .collect()
+    }
+
+    /// The names that the client has or asked for, and that are not there.
+    pub(super) fn left_out(&self, view: &View) -> Vec<Arc<str>> {
+        let known = self.known.keys();
+        let covered = known.filter(|name| self.subscription.covers(name));
+        let names: BTreeSet<_> = covered.chain(self.subscription.names()).collect();
+        let absent = names.into_iter();
+        absent
+            .filter(|name| view.get(self.ty, name).is_none())
             .cloned()
             .collect()
     }

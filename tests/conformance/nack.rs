@@ -79,6 +79,39 @@ async fn b11_what_was_rejected_together_is_sent_together() {
 }
 
 #[tokio::test]
+async fn b11_an_absence_is_rejected_with_the_rest() {
+    for ty in [Cluster, Listener] {
+        // The client may have come with another `gone`: that there is none is a part of what it rejects.
+        let server = Server::of(&[(ty, "bad=1")]).await;
+        let mut client = Sotw::open(&server).await;
+        client.ask(ty, "bad,gone").await;
+        let response = client.get(ty, "bad=1").await;
+        client.nack(&response, "bad,gone").await;
+        client.quiet().await;
+        // What was wrong is not wanted any more.
+        client.nack(&response, "gone").await;
+        client.take(ty, "", "gone").await;
+        client.quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn b11_an_absence_is_rejected_with_the_last_response() {
+    let server = Server::of(&[(Cluster, "bad=1 gone=1")]).await;
+    let mut client = Sotw::open(&server).await;
+    client.ask(Cluster, "bad,gone").await;
+    client.take(Cluster, "bad=1 gone=1", "bad,gone").await;
+    server.publish(&[(Cluster, "bad=2")]);
+    let first = client.get(Cluster, "bad=2").await;
+    server.publish(&[(Cluster, "bad=3")]);
+    let last = client.get(Cluster, "bad=3").await;
+    client.nack(&first, "bad,gone").await;
+    client.nack(&last, "gone").await;
+    client.take(Cluster, "", "gone").await;
+    client.quiet().await;
+}
+
+#[tokio::test]
 async fn c18_a_rejected_version_is_not_sent_again_and_others_flow() {
     let server = Server::of(&[(Cluster, "a=1 b=1")]).await;
     let mut client = Delta::open(&server).await;

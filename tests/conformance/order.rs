@@ -131,6 +131,16 @@ async fn d02_incremental_likewise() {
 }
 
 #[tokio::test]
+async fn d02_an_old_cluster_that_returns_is_there_once() {
+    let server = Server::of(&X).await;
+    let mut client = sotw_with_x(&server).await;
+    server.publish(&Y);
+    client.get(Cluster, "x=1 y=1").await;
+    server.publish(&[(Cluster, "x=2 y=1"), (Endpoint, "x=1 y=1"), X[2], X[3]]);
+    client.get(Cluster, "x=2 y=1").await;
+}
+
+#[tokio::test]
 async fn d02_by_name_the_old_cluster_stays_until_it_is_not_asked_for() {
     let server = Server::of(&[(Cluster, "x=1 z=1"), X[1], X[2], X[3]]).await;
     let mut client = Sotw::open(&server).await;

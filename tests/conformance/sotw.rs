@@ -191,7 +191,22 @@ async fn b23_a_dropped_name_is_not_sent_any_more() {
         client.take(ty, "a=1 b=1", "a").await;
         server.publish(&[(ty, "a=1 b=2")]);
         client.quiet().await;
+        // One name for another.
+        client.ask(ty, "b").await;
+        client.take(ty, "b=2", "b").await;
+        server.publish(&[(ty, "a=2 b=2")]);
+        client.quiet().await;
     }
+}
+
+#[tokio::test]
+async fn b23_a_name_given_twice_stands_for_no_other() {
+    let server = Server::of(&[(Route, "a=1 b=1")]).await;
+    let mut client = Sotw::open(&server).await;
+    client.ask(Route, "a,b").await;
+    client.take(Route, "a=1 b=1", "a,a").await;
+    server.publish(&[(Route, "a=1 b=2")]);
+    client.quiet().await;
 }
 
 #[tokio::test]

@@ -75,12 +75,12 @@ pub(crate) const FAULTS: &[Fault] = faults! {
         => "",
         "sotw::b04";
     "the last deletion is not told", "B17", "sotw",
-        "let removed = if full {"
-        => "let removed = if full && !wanted.is_empty() {",
+        "let gone = if full {"
+        => "let gone = if full && !wanted.is_empty() {",
         "sotw::b16_b17";
     "a deleted route is told", "B20", "sotw",
-        "let removed = if full {"
-        => "let removed = if full || !wanted.is_empty() {",
+        "let gone = if full {"
+        => "let gone = if full || !wanted.is_empty() {",
         "sotw::b20";
     "a deleted route is remembered", "B20", "sotw",
         "        substream.forget_gone(view);\n"
@@ -94,6 +94,10 @@ pub(crate) const FAULTS: &[Fault] = faults! {
         "if everything || grew && ty.is_full_state() {"
         => "if everything || grew {",
         "sotw::b22";
+    "what is left out was not told", "B11", "sotw",
+        "if full { substream.left_out(view) } else { gone }"
+        => "gone",
+        "nack::b11_an_absence";
     "locators are not names", "G1", "sotw",
         "subscription.replace(names.chain(locators))"
         => "subscription.replace(names.chain(locators.take(0)))",
@@ -203,21 +207,29 @@ pub(crate) const FAULTS: &[Fault] = faults! {
         => "!self.known.contains_key(*name)",
         "envelope::a12";
     "a dropped resource is remembered", "B15", "substream",
-        "let stays = subscription.covers(name) || known.standing == Standing::Unanswered;"
+        "let stays = subscription.covers(name) || on_its_way;"
         => "let stays = subscription.covers(name) || known.standing != Standing::Rejected;",
         "wildcard::c13";
     "no names after names is everything", "B24", "subscription",
-        "self.wildcard = wildcard || (!self.spoken && self.legacy);"
-        => "self.wildcard = wildcard || (next.is_empty() && self.legacy);",
+        "self.wildcard = explicit || (!self.spoken && self.legacy);"
+        => "self.wildcard = explicit || (given.is_empty() && self.legacy);",
         "wildcard::b24";
     "dropped names are still sent", "B23", "subscription",
         "self.names = next;"
         => "self.names.extend(next);",
         "sotw::b23";
     "a name added is not answered", "B13", "subscription",
-        "names: next.difference(&self.names).cloned().collect(),"
-        => "names: BTreeSet::new(),",
+        "        owed.names = next.difference(&self.names).cloned().collect();\n"
+        => "",
         "wildcard::b27";
+    "what is given up is remembered", "B11", "subscription",
+        "        owed.dropped |= self.names.difference(&next).next().is_some();\n"
+        => "",
+        "nack::b11_an_absence";
+    "as many names are the same names", "B23", "subscription",
+        "if given.iter().copied().eq(self.names.iter().map(|n| &**n)) {"
+        => "if given.len() == self.names.len() {",
+        "sotw::b23";
     "no names of routes is everything", "B28", "subscription",
         "legacy: ty.is_full_state(),"
         => "legacy: ty != ResourceType::Runtime,",
@@ -246,6 +258,10 @@ pub(crate) const FAULTS: &[Fault] = faults! {
         "            owed.names.extend(dropped);\n"
         => "            dropped.clear();\n",
         "wildcard::c11";
+    "what is given up incrementally is remembered", "C13", "subscription",
+        "        owed.dropped = !dropped.is_empty() || had_everything && !self.wildcard;\n"
+        => "",
+        "wildcard::c13";
     "a dropped name is sent incrementally", "C8", "subscription",
         "            } else if let Some(name) = self.names.take(name) {\n                self.size -= size(&name);"
         => "            } else if let Some(name) = self.names.get(name).cloned() {",
@@ -253,6 +269,10 @@ pub(crate) const FAULTS: &[Fault] = faults! {
     "removed clusters go at once", "D2", "order",
         "if !stays.contains_key(name) && has(ty, name) {"
         => "if !stays.contains_key(name) && has(ty, name) && name.is_empty() {",
+        "order::d02";
+    "what was removed once is not looked at again", "D2", "order",
+        "if self.snapshot.shares(&next, ty) {"
+        => "if self.snapshot.shares(&next, ty) || self.kept.contains_key(&ty) {",
         "order::d02";
     "removed clusters stay without end", "D10", "order",
         "let until = now + PATIENCE;"
@@ -270,4 +290,12 @@ pub(crate) const FAULTS: &[Fault] = faults! {
         ".filter(|name| !name.is_empty())"
         => ".filter(|name| name.len() > 1_000)",
         "order::d05";
+    "a canary has consented when it is served", "", "trials",
+        "(said.peek().is_some() || !changed.contains(&ty)) && said.all(|in_sync| in_sync)"
+        => "said.peek().is_some() || !changed.contains(&ty)",
+        "canary::only";
+    "a canary's rejection is not heard", "", "trials",
+        "                votes.rejection.get_or_insert(first);\n"
+        => "                drop((votes, first));\n",
+        "canary::a_rejection";
 };

@@ -6,6 +6,7 @@
 //! and the queues run dry.
 
 mod client;
+mod fixed;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -115,6 +116,23 @@ fn decoded<C: Client>(response: &Response) -> C::Response {
 }
 
 impl<C: Client> Wire<C> {
+    /// How it is after these events, which find everything there.
+    fn after(ops: Vec<Op>) -> Self {
+        let mut wire = Self {
+            subs: Subs::new(),
+            session: C::default(),
+            requests: VecDeque::new(),
+            responses: VecDeque::new(),
+            world: Arc::default(),
+            now: Instant::now(),
+        };
+        wire.apply(Op::Publish([[1; 3]; 5]));
+        for op in ops {
+            wire.apply(op);
+        }
+        wire
+    }
+
     fn apply(&mut self, op: Op) {
         match op {
             Op::Publish(contents) => {
@@ -201,18 +219,7 @@ impl<C: Client> Wire<C> {
 }
 
 fn ends_with_its_subset<C: Client>(ops: Vec<Op>, last: &Contents) {
-    let mut wire = Wire::<C> {
-        subs: Subs::new(),
-        session: C::default(),
-        requests: VecDeque::new(),
-        responses: VecDeque::new(),
-        world: Arc::default(),
-        now: Instant::now(),
-    };
-    wire.apply(Op::Publish([[1; 3]; 5]));
-    for op in ops {
-        wire.apply(op);
-    }
+    let mut wire = Wire::<C>::after(ops);
     wire.run_dry();
     wire.apply(Op::Publish(*last));
     wire.run_dry();
