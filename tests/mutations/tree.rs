@@ -32,13 +32,17 @@ const PARTS: &[&str] = &[
 /// The modules that the tests need: the server, and what it reads.
 const MODULES: &[&str] = &[
     "access",
+    "api",
+    "diag",
     "embed",
     "model",
     "name",
     "proto",
     "reload",
+    "rollout",
     "server",
     "snapshot",
+    "source",
     "translate",
     "transport",
 ];
