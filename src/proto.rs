@@ -1,4 +1,4 @@
-//! The wire: generated code of the discovery service, and descriptors of every message that travels in it.
+//! The wire: generated code of the services, and descriptors of every message that travels in it.
 //!
 //! Payloads (clusters, routes, ...) are `envoy-types` messages while they are built, and bytes afterwards; the
 //! descriptors turn those bytes into proto3 JSON and give a name to each field.

@@ -7,7 +7,7 @@
 //! | `/metrics` | every counter, in the text format of OpenMetrics |
 //! | `/nodes` | every connected sidecar and what it has, as JSON: [`NodeList`] |
 //!
-//! Nothing here is on the way of a request or a push: an answer reads atomics and copies records.
+//! Nothing here waits for a request or a push: an answer reads atomics, and looks at one stream at a time.
 
 mod listener;
 mod loads;

@@ -180,6 +180,10 @@ impl Rollout {
                 .map(|canary| (canary, verdict(trial.number, canary, &types)))
                 .collect();
             let all = |wanted: &Verdict| verdicts.iter().all(|(_, verdict)| verdict == wanted);
+            let gone = verdicts
+                .iter()
+                .any(|(_, verdict)| *verdict == Verdict::Gone);
+            let first = trial.before.is_empty();
             let rejections = rejections(&verdicts);
             if !rejections.is_empty() {
                 lane.status.stage = Stage::Rejected(rejections);
@@ -189,12 +193,12 @@ impl Rollout {
                 continue;
             } else if now < trial.until {
                 lane.trial = Some(trial);
-            } else if !all(&Verdict::Gone) {
+            } else if !gone || !first && !all(&Verdict::Gone) {
                 events.push(lane.event(What::TimedOut));
                 continue;
             } else {
-                // Who goes away may have fallen over what it tried: others are asked, once.
-                let first = trial.before.is_empty();
+                // Who goes away may have fallen over what it tried, be it alone of its kind: others are asked, once. That
+                // some go away then as well may be a Deployment that is just replaced; that all do is no accident.
                 let mut asked = trial.before;
                 asked.extend(lane.status.canaries.iter().cloned());
                 let others = reach(&good, &target, crowd()).remove(&group);

@@ -256,6 +256,29 @@ fn canaries_that_disappear_are_replaced_once() {
 }
 
 #[test]
+fn one_of_several_that_disappears_is_no_consent() {
+    let settings = Settings {
+        threshold: 2,
+        canaries: 2,
+        timeout: TIMEOUT,
+    };
+    let mut scene = Scene::with("a b c d e f", settings);
+    let nodes = "a=g b=g c=g d=g e=g f=g";
+    scene.target(&world("g=1/1/1", nodes));
+    assert_eq!(scene.target(&world("g=2/1/1", nodes)), [What::Started]);
+    for expected in [&[][..], &[What::TimedOut]] {
+        let canaries = scene.canaries();
+        assert_eq!(canaries.len(), 2);
+        scene.says.insert(canaries[0].clone(), Verdict::Accepted);
+        scene.crowd.retain(|member| member.sidecar != canaries[1]);
+        assert_eq!(scene.judge(), []);
+        scene.now += TIMEOUT;
+        // The first time others are asked; the second time it may be a Deployment that is being replaced.
+        assert_eq!(scene.judge(), expected);
+    }
+}
+
+#[test]
 fn nobody_waits_for_those_whose_word_says_nothing() {
     let mut scene = Scene::of(FOUR);
     scene.target(&world("g=1/1/1", NODES));

@@ -11,6 +11,7 @@ use super::encode::Message;
 use super::feed::Feed;
 use super::gate::Guest;
 use super::journal::Journal;
+use super::journal::Standing;
 use super::letterbox::Offer;
 use super::node::Node;
 use super::roster::Look;
@@ -144,20 +145,23 @@ impl<S: Stream> Client<S> {
 
     /// Notes how far everything is; when to ask for the next message although nothing happened.
     pub(super) fn rest(&mut self) -> Option<Instant> {
-        let standing = ResourceType::ALL.map(|ty| self.stream.progress(ty));
-        self.journal.stands(standing);
+        self.journal.stands(self.standing());
         self.stream.deadline(Instant::now())
+    }
+
+    fn standing(&self) -> Standing {
+        ResourceType::ALL.map(|ty| self.stream.progress(ty))
     }
 
     /// How the client is, if it has said who it is.
     pub(super) fn sidecar(&self) -> Option<Sidecar> {
-        self.journal.sidecar()
+        self.journal.sidecar(self.standing())
     }
 
     /// What the client has, if it has said who it is.
-    pub(super) fn status(&self) -> Option<clients::Status> {
+    pub(super) fn holdings(&self) -> Option<clients::Holdings> {
         let node = self.node.clone()?;
         let entries = self.stream.report();
-        Some(clients::Status { node, entries })
+        Some(clients::Holdings { node, entries })
     }
 }

@@ -1,7 +1,4 @@
-//! The streams that are open, to be asked what their clients have.
-//!
-//! Nothing is written down while resources flow: whoever wants to know looks at the state of each stream, between two of
-//! its own events. So the status costs a stream nothing, and is of one moment.
+//! The streams that are open, to be asked what their clients have, resource by resource.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +11,7 @@ use super::substream::Entry;
 
 /// What a stream knows of its client.
 #[derive(Debug)]
-pub(super) struct Status {
+pub(super) struct Holdings {
     /// Who it is.
     pub(super) node: Node,
     /// What it was sent, and what it said of it.
@@ -22,7 +19,7 @@ pub(super) struct Status {
 }
 
 /// Looks at a stream; one whose client has not said who it is yields nothing.
-type Look = Arc<dyn Fn() -> Option<Status> + Send + Sync>;
+type Look = Arc<dyn Fn() -> Option<Holdings> + Send + Sync>;
 
 /// The open streams of a server.
 #[derive(Default)]
@@ -38,7 +35,7 @@ impl Clients {
     /// Lists a stream until the value is dropped.
     pub(super) fn enter(
         self: &Arc<Self>,
-        look: impl Fn() -> Option<Status> + Send + Sync + 'static,
+        look: impl Fn() -> Option<Holdings> + Send + Sync + 'static,
     ) -> Listed {
         let id = self.with(|streams| {
             streams.next += 1;
@@ -50,7 +47,7 @@ impl Clients {
     }
 
     /// What there is to say of each client, in the order in which they came.
-    pub(super) fn statuses(&self) -> Vec<Status> {
+    pub(super) fn holdings(&self) -> Vec<Holdings> {
         let open: Vec<_> = self.with(|streams| streams.open.values().cloned().collect());
         open.iter().filter_map(|look| look()).collect()
     }

@@ -87,7 +87,7 @@ fn statuses(
     request: &csds::ClientStatusRequest,
 ) -> Result<csds::ClientStatusResponse, Status> {
     let nodes = Nodes::new(&request.node_matchers).map_err(Status::invalid_argument)?;
-    let mut statuses = clients.statuses();
+    let mut statuses = clients.holdings();
     statuses.retain(|status| guest.may_see(&status.node) && nodes.matches(&status.node.key));
     let contents = !request.exclude_resource_contents;
     let config = statuses.into_iter().map(|status| client(status, contents));
@@ -96,7 +96,7 @@ fn statuses(
     })
 }
 
-fn client(status: clients::Status, contents: bool) -> csds::ClientConfig {
+fn client(status: clients::Holdings, contents: bool) -> csds::ClientConfig {
     let entries = status.entries.into_iter();
     csds::ClientConfig {
         node: Some(core::Node {

@@ -9,7 +9,6 @@ use hyper::server::conn::http2;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
-use tonic::transport::server::Connected;
 
 use super::entrance::Keepalive;
 use super::one_task::SameTask;
@@ -18,7 +17,7 @@ use crate::transport::Connection;
 use crate::transport::Peer;
 
 /// A sidecar needs one stream, a client of the services of single types a few.
-const STREAMS: u32 = 1_000;
+const MOST_STREAMS: u32 = 1_000;
 
 /// What a client may send before it is read. An Envoy's first request is 60 KB, and a request is read as it comes, so that
 /// more would only be what a client could make the server hold.
@@ -38,7 +37,7 @@ pub(super) async fn serve(
     stopped: impl Future<Output = ()> + Send + 'static,
 ) {
     let services = OfOnePeer {
-        peer: connection.connect_info(),
+        peer: connection.peer().clone(),
         services,
     };
     let streams = SameTask::default();
@@ -46,7 +45,7 @@ pub(super) async fn serve(
         .timer(TokioTimer::new())
         .keep_alive_interval(keepalive.interval)
         .keep_alive_timeout(keepalive.timeout)
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(MOST_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)

@@ -53,7 +53,6 @@ pub(super) struct Journal {
     /// Its part in the trial of a configuration, while it is in one.
     ballot: Option<Ballot>,
     group: Option<GroupId>,
-    standing: Standing,
     events: [Events; ResourceType::ALL.len()],
     /// In the order in which they were sent.
     in_flight: VecDeque<Sent>,
@@ -78,7 +77,6 @@ impl Journal {
             seat: None,
             ballot: None,
             group: None,
-            standing: Standing::default(),
             events: Default::default(),
             in_flight: VecDeque::new(),
             _open: stats.open_stream(variant),
@@ -94,13 +92,13 @@ impl Journal {
     }
 
     /// What there is to say of the client, if it has said who it is.
-    pub(super) fn sidecar(&self) -> Option<Sidecar> {
+    pub(super) fn sidecar(&self, standing: Standing) -> Option<Sidecar> {
         let (_, node, since) = self.seat.as_ref()?;
         let types = ResourceType::ALL.into_iter();
         let types = types.filter_map(|ty| {
             let events = &self.events[ty as usize];
             let delivery = Delivery {
-                progress: self.standing[ty as usize]?,
+                progress: standing[ty as usize]?,
                 sent: events.sent.clone(),
                 acked: events.acked.clone(),
                 nacked: events.nacked.clone(),
@@ -215,7 +213,6 @@ impl Journal {
         if let Some(ballot) = &mut self.ballot {
             ballot.stands(standing);
         }
-        self.standing = standing;
     }
 
     /// The response that was answered. What was sent before it is not waited for any more.

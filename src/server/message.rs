@@ -110,7 +110,7 @@ fn size(received: &[u8]) -> Result<Option<usize>, Status> {
         return Ok(None);
     };
     if compressed != 0 {
-        // "If the Compressed-Flag is set and no encoding was agreed: INTERNAL"; of one that was announced: UNIMPLEMENTED.
+        // No encoding is offered, so none can have been agreed.
         return Err(Status::unimplemented("compressed requests are not read"));
     }
     let size = u32::from_be_bytes([a, b, c, d]) as usize;

@@ -71,12 +71,15 @@ impl SameTask {
                 if rung & CONNECTION != 0 {
                     let context = &mut Context::from_waker(&on_connection);
                     if let Poll::Ready(output) = connection.as_mut().poll(context) {
-                        // A stream that was never polled holds the bell, and the bell holds it.
-                        drop(mem::take(&mut bell.lock().jobs));
+                        // A stream that was never polled holds the bell, and the bell holds it. It may ring while it
+                        // is dropped, so the lock is given back before.
+                        let never_polled = mem::take(&mut bell.lock().jobs);
+                        drop(never_polled);
                         return Poll::Ready(output);
                     }
                 }
-                let new = streams.take(&mut bell.lock().jobs);
+                let jobs = mem::take(&mut bell.lock().jobs);
+                let new = streams.take(jobs);
                 if new || rung & STREAMS != 0 {
                     streams.poll(&mut Context::from_waker(&on_streams));
                 }
@@ -98,9 +101,9 @@ struct Streams {
 
 impl Streams {
     /// Takes new streams; whether there are any.
-    fn take(&mut self, jobs: &mut Vec<Job>) -> bool {
+    fn take(&mut self, jobs: Vec<Job>) -> bool {
         let new = !jobs.is_empty();
-        for job in jobs.drain(..) {
+        for job in jobs {
             match &mut self.many {
                 None if self.few.len() < FEW => self.few.push(job),
                 many => many.get_or_insert_default().push(job),
@@ -307,5 +310,30 @@ mod tests {
         let once = run.poll(&mut Context::from_waker(Waker::noop()));
         assert!(once.is_pending());
         assert_eq!(polls.load(Ordering::Relaxed), 3);
+    }
+
+    /// Rings when it is dropped, as a stream of HTTP/2 does.
+    struct Rings(Waker);
+
+    impl Drop for Rings {
+        fn drop(&mut self) {
+            self.0.wake_by_ref();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_may_end_with_streams_that_were_never_polled() {
+        let tasks = SameTask::default();
+        let executor = tasks.clone();
+        let connection = poll_fn(move |context| {
+            let stream = Rings(context.waker().clone());
+            executor.execute(async move {
+                pending::<()>().await;
+                drop(stream);
+            });
+            Poll::Ready("over")
+        });
+        let ended = tasks.run(pin!(connection), pending(), |_| {}).await;
+        assert_eq!(ended, "over");
     }
 }

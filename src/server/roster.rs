@@ -1,7 +1,7 @@
-//! Who is connected, and what each client has: written by the stream concerned, read by whoever asks.
+//! Who is connected: a way to look at each stream, for whoever asks.
 //!
-//! Each client has a record with a lock of its own, which nobody holds for longer than a copy takes. The list of records
-//! is locked only when a client comes or goes, and to be copied.
+//! Nothing is written down while resources flow. A look takes the lock of that client alone, and waits while the stream is
+//! being polled. The list is locked only when a client comes or goes, and to be copied; never during a look.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -117,16 +117,15 @@ impl Record {
     }
 }
 
-/// Looks at a stream, unless it is just ending. Nothing is written down here while resources flow: the status costs a
-/// stream nothing, and is of one moment.
+/// Looks at a stream, unless it is just ending.
 pub(super) type Look = Arc<dyn Fn() -> Option<Sidecar> + Send + Sync>;
 
-type Records = BTreeMap<Arc<str>, BTreeMap<u64, Look>>;
+type Looks = BTreeMap<Arc<str>, BTreeMap<u64, Look>>;
 
 /// All clients that said who they are, by node and stream.
 #[derive(Default)]
 pub(super) struct Roster {
-    records: Mutex<(u64, Records)>,
+    looks: Mutex<(u64, Looks)>,
     nodes: Gauge,
 }
 
@@ -150,8 +149,8 @@ impl Roster {
 
     /// Adds a stream of a node, until the value is dropped.
     pub(super) fn join(self: &Arc<Self>, node: &Arc<str>, look: Look) -> Seat {
-        let mut records = lock(&self.records);
-        let (last, by_node) = &mut *records;
+        let mut looks = lock(&self.looks);
+        let (last, by_node) = &mut *looks;
         *last += 1;
         let stream = *last;
         let streams = by_node.entry(Arc::clone(node)).or_default();
@@ -165,8 +164,8 @@ impl Roster {
     }
 
     fn leave(&self, node: &Arc<str>, stream: u64) {
-        let mut records = lock(&self.records);
-        let by_node = &mut records.1;
+        let mut looks = lock(&self.looks);
+        let by_node = &mut looks.1;
         if let Some(streams) = by_node.get_mut(node) {
             streams.remove(&stream);
             if streams.is_empty() {
@@ -176,7 +175,7 @@ impl Roster {
         self.count(by_node);
     }
 
-    fn count(&self, by_node: &Records) {
+    fn count(&self, by_node: &Looks) {
         self.nodes
             .set(i64::try_from(by_node.len()).unwrap_or(i64::MAX));
     }
@@ -184,8 +183,8 @@ impl Roster {
     /// How many streams a sidecar has.
     pub(super) fn streams(&self, sidecar: &Instance) -> usize {
         let streams: Vec<_> = {
-            let records = lock(&self.records);
-            let streams = records.1.get(&sidecar.node);
+            let looks = lock(&self.looks);
+            let streams = looks.1.get(&sidecar.node);
             streams.map_or_else(Vec::new, |all| all.values().cloned().collect())
         };
         let streams = streams.iter().filter_map(|look| look());
@@ -195,8 +194,8 @@ impl Roster {
     /// Who could try a configuration: every sidecar whose id is known in full.
     pub(super) fn crowd(&self) -> Vec<Member> {
         let streams: Vec<_> = {
-            let records = lock(&self.records);
-            let nodes = records.1.iter().filter(|(id, _)| id.len() < LONGEST);
+            let looks = lock(&self.looks);
+            let nodes = looks.1.iter().filter(|(id, _)| id.len() < LONGEST);
             nodes
                 .flat_map(|(_, streams)| streams.values().cloned())
                 .collect()
@@ -222,12 +221,12 @@ impl Roster {
 
     /// Every stream, in the order of the nodes' ids and of their streams.
     pub(super) fn list(&self) -> Vec<Sidecar> {
-        let records: Vec<_> = {
-            let records = lock(&self.records);
-            let streams = records.1.values().flat_map(BTreeMap::values);
+        let looks: Vec<_> = {
+            let looks = lock(&self.looks);
+            let streams = looks.1.values().flat_map(BTreeMap::values);
             streams.cloned().collect()
         };
-        records.iter().filter_map(|look| look()).collect()
+        looks.iter().filter_map(|look| look()).collect()
     }
 }
 

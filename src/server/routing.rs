@@ -22,11 +22,11 @@ use tonic::service::Routes;
 
 use super::client::Client;
 use super::clients::Clients;
-use super::connection::Connection;
-use super::connection::Outbound;
-use super::connection::lock;
 use super::delta::Delta;
 use super::encode::Encoder;
+use super::exchange::Exchange;
+use super::exchange::Outbound;
+use super::exchange::lock;
 use super::feed::Feeds;
 use super::gate::Gate;
 use super::journal::Journal;
@@ -117,21 +117,21 @@ impl Discovery {
             Mutex::new(Client::new(guest, journal, only, Arc::new(look)))
         });
         let looked_at = Arc::downgrade(&client);
-        let status = move || {
+        let holdings = move || {
             looked_at
                 .upgrade()
-                .and_then(|client| lock(&client).status())
+                .and_then(|client| lock(&client).holdings())
         };
-        let connection = Connection {
+        let exchange = Exchange {
             inbound: Messages::new(request.into_body()),
             feed: self.feeds.open(),
             client,
             encoder: Arc::clone(&self.encoder),
             span,
-            _listed: self.clients.enter(status),
+            _listed: self.clients.enter(holdings),
             outbound: Outbound::default(),
         };
-        let mut response = Response::new(Body::new(connection));
+        let mut response = Response::new(Body::new(exchange));
         let grpc = HeaderValue::from_static("application/grpc");
         response.headers_mut().insert(CONTENT_TYPE, grpc);
         Ok(response)

@@ -1,6 +1,6 @@
 //! What both protocol variants have in common: which type is sent next, and what has to wait.
 //!
-//! No I/O and no clock: the loop says what happened and when, and asks for the next response.
+//! No I/O and no clock: whoever polls the stream says what happened and when, and asks for the next response.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,10 +83,10 @@ impl Session {
         }
     }
 
-    /// What the client is to have from now on; whether it is another snapshot than before.
-    pub(super) fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> bool {
+    /// What the client is to have from now on.
+    pub(super) fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) {
         match &mut self.view {
-            Some(view) if view.is_of(&snapshot) => return false,
+            Some(view) if view.is_of(&snapshot) => {}
             Some(view) => {
                 for (ty, substream) in &mut self.substreams {
                     if view.differs(&snapshot, *ty) {
@@ -103,7 +103,6 @@ impl Session {
                 self.substreams.values_mut().for_each(Substream::look_again);
             }
         }
-        true
     }
 
     /// What the client was sent, and what it said of it.

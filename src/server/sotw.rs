@@ -112,8 +112,8 @@ impl Stream for Sotw {
         outcome
     }
 
-    fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> bool {
-        self.session.set_snapshot(snapshot, now)
+    fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) {
+        self.session.set_snapshot(snapshot, now);
     }
 
     fn next_response(&mut self, now: Instant) -> Option<Response> {

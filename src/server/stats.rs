@@ -124,7 +124,7 @@ impl Stats {
         );
         xds.register_with_unit(
             "sent",
-            "Size of the responses sent to sidecars, before compression and framing",
+            "Size of the responses sent to sidecars, without framing",
             Unit::Bytes,
             self.bytes.family.clone(),
         );

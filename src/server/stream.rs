@@ -1,4 +1,4 @@
-//! What the loop of a stream needs to know of a protocol variant.
+//! What a client needs to know of a protocol variant.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -35,8 +35,8 @@ pub(super) trait Stream: Default + Send + 'static {
 
     /// A request came. One request may answer a response and change the subscription.
     fn on_request(&mut self, request: Self::Request) -> Outcome;
-    /// What the client is to have from now on; whether it is another snapshot than before.
-    fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> bool;
+    /// What the client is to have from now on.
+    fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant);
     /// The next response; to be called until there is none, and again after anything happened.
     fn next_response(&mut self, now: Instant) -> Option<Response>;
     /// Bytes that the client's names take.

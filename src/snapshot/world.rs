@@ -117,7 +117,7 @@ impl Snapshot {
     }
 }
 
-/// Everything that is served: the value that all streams watch.
+/// Everything that is served; each stream is told of its own part.
 #[derive(Clone, Debug)]
 pub struct World {
     /// The snapshot of each group. An unchanged group keeps its `Arc`.

@@ -13,7 +13,6 @@ use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::server::TlsStream;
-use tonic::transport::server::Connected;
 use webpki::EndEntityCert;
 
 /// The other end of a connection.
@@ -39,6 +38,11 @@ enum Stream {
 }
 
 impl Connection {
+    /// The other end.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     /// A connection that is not encrypted.
     pub(super) fn plain(stream: TcpStream, address: SocketAddr) -> Self {
         Self {
@@ -67,14 +71,6 @@ fn uris(certificate: &CertificateDer<'_>) -> Arc<[String]> {
         return Arc::default();
     };
     certificate.valid_uri_names().map(str::to_owned).collect()
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
-    }
 }
 
 impl AsyncRead for Connection {

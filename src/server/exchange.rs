@@ -2,7 +2,6 @@
 //!
 //! There is no task for it, and no queue: whoever sends the body asks for the next frame when there is room for one.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -35,7 +34,7 @@ use super::stream::Stream;
 const AT_ONCE: usize = 64;
 
 /// A stream and its two directions.
-pub(super) struct Connection<S: Stream> {
+pub(super) struct Exchange<S: Stream> {
     pub(super) inbound: Messages,
     pub(super) feed: Feed,
     pub(super) client: Arc<Mutex<Client<S>>>,
@@ -48,7 +47,8 @@ pub(super) struct Connection<S: Stream> {
 /// What is about to be sent, and whether there is anything.
 #[derive(Debug, Default)]
 pub(super) struct Outbound {
-    frames: VecDeque<Bytes>,
+    /// What is left of a message that was begun.
+    rest: Option<Bytes>,
     /// Nothing happened since there was nothing to send.
     idle: bool,
     /// When there may be something to send although nothing happens.
@@ -59,7 +59,7 @@ pub(super) struct Outbound {
     ended: bool,
 }
 
-impl<S: Stream> Body for Connection<S> {
+impl<S: Stream> Body for Exchange<S> {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -68,7 +68,7 @@ impl<S: Stream> Body for Connection<S> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
-        if let Some(frame) = this.outbound.frames.pop_front() {
+        if let Some(frame) = this.outbound.rest.take() {
             return Poll::Ready(Some(Ok(Frame::data(frame))));
         }
         if this.outbound.ended {
@@ -92,7 +92,7 @@ impl<S: Stream> Body for Connection<S> {
     }
 }
 
-impl<S: Stream> Connection<S> {
+impl<S: Stream> Exchange<S> {
     /// Takes in all that happened, and yields what there is to send, or how the stream ends.
     fn exchange(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, Status>> {
         let Self {
@@ -105,15 +105,6 @@ impl<S: Stream> Connection<S> {
         } = self;
         let mut client = lock(client);
         loop {
-            while let Poll::Ready(news) = feed.poll(context) {
-                match news {
-                    News::Offer(offer) => client.on_offer(offer),
-                    News::Stop => {
-                        return Poll::Ready(Err(Status::unavailable("the control plane stops")));
-                    }
-                }
-                outbound.idle = false;
-            }
             let mut turns = AT_ONCE;
             while !outbound.half_closed
                 && let Poll::Ready(request) = inbound.poll_next(context)
@@ -129,9 +120,19 @@ impl<S: Stream> Connection<S> {
                     break;
                 }
             }
+            // After the requests: with the first of them the feed begins.
+            while let Poll::Ready(news) = feed.poll(context) {
+                match news {
+                    News::Offer(offer) => client.on_offer(offer),
+                    News::Stop => {
+                        return Poll::Ready(Err(Status::unavailable("the control plane stops")));
+                    }
+                }
+                outbound.idle = false;
+            }
             if !outbound.idle {
                 if let Some(message) = client.next_message(encoder) {
-                    outbound.frames.extend(message.rest);
+                    outbound.rest = message.rest;
                     return Poll::Ready(Ok(message.head));
                 }
                 outbound.idle = true;
@@ -150,7 +151,7 @@ impl<S: Stream> Connection<S> {
     }
 }
 
-impl<S: Stream> Drop for Connection<S> {
+impl<S: Stream> Drop for Exchange<S> {
     fn drop(&mut self) {
         if !self.outbound.ended {
             let _entered = self.span.enter();
