@@ -24,7 +24,7 @@ pub(crate) struct Size {
     #[arg(long, default_value_t = 50)]
     pub(crate) groups: usize,
     /// Mirrored destinations of each group
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 1)]
     pub(crate) rules: usize,
 }
 

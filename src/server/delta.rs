@@ -192,6 +192,9 @@ fn whole(type_url: &str, (name, resource): &(Arc<str>, Resource)) -> usize {
 /// The version of a response's content. The protocol needs none ("system_version_info ... used for debugging"); an Envoy
 /// shows it in its configuration dump, so that it can be compared with what this server says it sent.
 fn version_of(push: &Push) -> Version {
+    if let ([(_, only)], []) = (&push.resources[..], &push.removed[..]) {
+        return only.version.clone();
+    }
     let mut text = String::new();
     for (name, resource) in &push.resources {
         text.push_str(name);

@@ -177,7 +177,11 @@ fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
     // accepts or rejects that with the rest.
     let removed = if full { substream.left_out(view) } else { gone };
     let version = view.version(substream.ty()).cloned();
-    let version = version.unwrap_or_else(|| version_of(&wanted));
+    let version = version.unwrap_or_else(|| match &wanted[..] {
+        // A client of one route or layer, as most are: its version says it all.
+        [(_, only)] if !full => only.version.clone(),
+        _ => version_of(&wanted),
+    });
     let resources = wanted
         .into_iter()
         // What was not answered yet comes along: the answer to that response would be stale.

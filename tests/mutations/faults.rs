@@ -67,8 +67,8 @@ pub(crate) const FAULTS: &[Fault] = faults! {
         => "full || changed.contains(name)",
         "sotw::b19_what";
     "a version belongs to the stream", "B4", "sotw",
-        "version.unwrap_or_else(|| version_of(&wanted))"
-        => "version.unwrap_or_else(|| Version::of(&substream.last_nonce().to_be_bytes()))",
+        "_ => version_of(&wanted),"
+        => "_ => Version::of(&substream.last_nonce().to_be_bytes()),",
         "sotw::b04";
     "a version is of names alone", "B4", "sotw",
         "        text.push_str(resource.version.as_str());\n"
