@@ -145,7 +145,8 @@ impl Stream for Sotw {
 }
 
 fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
-    let full = substream.ty().is_full_state();
+    let ty = substream.ty();
+    let full = ty.is_full_state();
     let wanted = view.wanted(substream.ty(), &substream.subscription);
     // A version that was chosen may have stood for other resources before a restart: it proves nothing.
     if let Announced::Version(announced) = mem::take(&mut substream.announced)
@@ -153,7 +154,7 @@ fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
         && full
         && substream.subscription.is_wildcard()
         && substream.subscription.names().is_empty()
-        && announced == version_of(&wanted).as_str()
+        && announced == version_of(ty, &wanted).as_str()
     {
         // A wildcard client with this version surely has all of it. One that gives names may have come by the
         // version with other names, so it is answered.
@@ -177,11 +178,7 @@ fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
     // accepts or rejects that with the rest.
     let removed = if full { substream.left_out(view) } else { gone };
     let version = view.version(substream.ty()).cloned();
-    let version = version.unwrap_or_else(|| match &wanted[..] {
-        // A client of one route or layer, as most are: its version says it all.
-        [(_, only)] if !full => only.version.clone(),
-        _ => version_of(&wanted),
-    });
+    let version = version.unwrap_or_else(|| version_of(ty, &wanted));
     let resources = wanted
         .into_iter()
         // What was not answered yet comes along: the answer to that response would be stale.
@@ -196,7 +193,13 @@ fn plan(substream: &mut Substream, view: &View) -> Option<Push> {
 }
 
 /// The version of all that a client sees of a type: it belongs to the resources, and so is the same on every stream.
-fn version_of(resources: &[(&Arc<str>, &Resource)]) -> Version {
+fn version_of(ty: ResourceType, resources: &[(&Arc<str>, &Resource)]) -> Version {
+    if let [(_, only)] = resources
+        && !ty.is_full_state()
+    {
+        // A client of one route or layer, as most are: the version of that says it all.
+        return only.version.clone();
+    }
     let mut text = String::new();
     for (name, resource) in resources {
         text.push_str(name);

@@ -47,7 +47,7 @@ pub(crate) const FAULTS: &[Fault] = faults! {
         => "let outcome = if last == 0 && request.response_nonce.is_empty() {",
         "reconnect::b07";
     "any version is taken for the current one", "B8", "sotw",
-        "        && announced == version_of(&wanted).as_str()\n"
+        "        && announced == version_of(ty, &wanted).as_str()\n"
         => "",
         "reconnect::b08";
     "a version is taken as proof for names", "B8", "sotw",
@@ -67,8 +67,8 @@ pub(crate) const FAULTS: &[Fault] = faults! {
         => "full || changed.contains(name)",
         "sotw::b19_what";
     "a version belongs to the stream", "B4", "sotw",
-        "_ => version_of(&wanted),"
-        => "_ => Version::of(&substream.last_nonce().to_be_bytes()),",
+        "version.unwrap_or_else(|| version_of(ty, &wanted))"
+        => "version.unwrap_or_else(|| Version::of(&substream.last_nonce().to_be_bytes()))",
         "sotw::b04";
     "a version is of names alone", "B4", "sotw",
         "        text.push_str(resource.version.as_str());\n"
