@@ -1,7 +1,9 @@
 //! The server in this process, and what it publishes.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mirrorplane::embed::Change;
 use mirrorplane::embed::Publisher;
@@ -11,6 +13,7 @@ use mirrorplane::snapshot::ResourceType;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tokio::time::timeout;
 
 use crate::DEADLINE;
@@ -34,7 +37,18 @@ impl Server {
 
     /// A server at this address. It has nothing to say until something is published.
     pub(crate) async fn start_at(address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
+        // A process that another test has just forked may hold a socket that was closed here, until it executes.
+        let bound = async {
+            loop {
+                match TcpListener::bind(address).await {
+                    Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                        sleep(Duration::from_millis(5)).await;
+                    }
+                    bound => return bound.unwrap(),
+                }
+            }
+        };
+        let listener = timeout(DEADLINE, bound).await.unwrap();
         let (publisher, worlds) = Publisher::new();
         let (stop, stopped) = oneshot::channel::<()>();
         let stats = Arc::new(Stats::default());
