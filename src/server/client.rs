@@ -155,7 +155,7 @@ impl<S: Stream> Client<S> {
 
     /// How the client is, if it has said who it is.
     pub(super) fn sidecar(&self) -> Option<Sidecar> {
-        self.journal.sidecar(self.standing())
+        self.journal.sidecar(self.node.as_ref()?, self.standing())
     }
 
     /// What the client has, if it has said who it is.

@@ -12,20 +12,16 @@ use super::encode::put;
 use super::order::View;
 use super::session::Session;
 use super::stream::Outcome;
-use super::stream::Progress;
 use super::stream::Response;
 use super::stream::Stream;
 use super::stream::Variant;
 use super::substream::Announced;
-use super::substream::Entry;
 use super::substream::Push;
 use super::substream::Substream;
 use crate::proto::envoy::config::core::v3::Node;
 use crate::proto::envoy::service::discovery::v3::DeltaDiscoveryRequest;
-use crate::proto::envoy::service::discovery::v3::DeltaDiscoveryResponse;
 use crate::snapshot::Resource;
 use crate::snapshot::ResourceType;
-use crate::snapshot::Snapshot;
 use crate::snapshot::Version;
 
 /// How many requests for unknown types are answered before the client reads an answer.
@@ -41,8 +37,15 @@ pub(super) struct Delta {
 
 impl Stream for Delta {
     type Request = DeltaDiscoveryRequest;
-    type Response = DeltaDiscoveryResponse;
     const VARIANT: Variant = Variant::Delta;
+
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
 
     fn node(request: &DeltaDiscoveryRequest) -> Option<&Node> {
         request.node.as_ref()
@@ -127,10 +130,6 @@ impl Stream for Delta {
         outcome
     }
 
-    fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) {
-        self.session.set_snapshot(snapshot, now);
-    }
-
     fn next_response(&mut self, now: Instant) -> Option<Response> {
         if self.session.is_synced()
             && let Some((type_url, names)) = self.unknown.pop()
@@ -152,22 +151,6 @@ impl Stream for Delta {
             resources: push.resources,
             removed: push.removed,
         })
-    }
-
-    fn names_size(&self) -> usize {
-        self.session.names_size()
-    }
-
-    fn report(&self) -> Vec<Entry> {
-        self.session.report()
-    }
-
-    fn deadline(&self, now: Instant) -> Option<Instant> {
-        self.session.deadline(now)
-    }
-
-    fn progress(&self, ty: ResourceType) -> Option<Progress> {
-        self.session.progress(ty)
     }
 }
 

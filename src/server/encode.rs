@@ -18,6 +18,7 @@ use prost::encoding::encoded_len_varint;
 use prost::encoding::key_len;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::message::PREFIX;
 use super::stream::Response;
 use super::stream::Stream;
 use crate::snapshot::Resource;
@@ -28,9 +29,6 @@ const WORTH_SHARING: usize = 1 << 10;
 
 /// How much shared content is kept for the next stream. What streams are still being sent lives as long as they need it.
 const KEPT: usize = 32 << 20;
-
-/// What comes before a message: whether it is compressed, and its length.
-const PREFIX: usize = 5;
 
 /// `nonce` in both `DiscoveryResponse` and `DeltaDiscoveryResponse`.
 const NONCE: u32 = 5;

@@ -15,7 +15,6 @@ use super::letterbox::Offer;
 use super::node::Node;
 use crate::model::GroupId;
 use crate::snapshot::Instance;
-use crate::snapshot::Snapshot;
 use crate::snapshot::World;
 
 /// The streams of a server, by what concerns them.
@@ -68,8 +67,8 @@ impl Feeds {
             // Nobody moved: what a group has now, each of its members has.
             Some(before) if same_nodes(&before, &world) => {
                 for (group, members) in &state.members {
-                    let snapshot = snapshot_of(&world, group);
-                    if !Arc::ptr_eq(&snapshot, &snapshot_of(&before, group)) {
+                    let snapshot = world.snapshot_of(group);
+                    if !Arc::ptr_eq(&snapshot, &before.snapshot_of(group)) {
                         members
                             .values()
                             .for_each(|member| member.renew(group, &snapshot));
@@ -139,13 +138,6 @@ fn same_nodes(one: &World, other: &World) -> bool {
         && one.fallback == other.fallback
         && one.exceptions.is_empty()
         && other.exceptions.is_empty()
-}
-
-/// What the members of a group have.
-fn snapshot_of(world: &World, group: &GroupId) -> Arc<Snapshot> {
-    let own = world.groups.get(group);
-    let own = own.or_else(|| world.groups.get(&world.fallback));
-    own.cloned().unwrap_or_default()
 }
 
 /// The feed of one stream.

@@ -49,7 +49,7 @@ pub(super) struct Journal {
     stats: Arc<Stats>,
     variant: Variant,
     peer: Option<SocketAddr>,
-    seat: Option<(Seat, Node, SystemTime)>,
+    seat: Option<(Seat, SystemTime)>,
     /// Its part in the trial of a configuration, while it is in one.
     ballot: Option<Ballot>,
     group: Option<GroupId>,
@@ -88,12 +88,12 @@ impl Journal {
         Span::current().record("node", &*node.id);
         tracing::info!("stream opened");
         let seat = self.stats.roster().join(&node.id, look);
-        self.seat = Some((seat, node.clone(), SystemTime::now()));
+        self.seat = Some((seat, SystemTime::now()));
     }
 
-    /// What there is to say of the client, if it has said who it is.
-    pub(super) fn sidecar(&self, standing: Standing) -> Option<Sidecar> {
-        let (_, node, since) = self.seat.as_ref()?;
+    /// What there is to say of the client, which is this node and stands like this.
+    pub(super) fn sidecar(&self, node: &Node, standing: Standing) -> Option<Sidecar> {
+        let (_, since) = self.seat.as_ref()?;
         let types = ResourceType::ALL.into_iter();
         let types = types.filter_map(|ty| {
             let events = &self.events[ty as usize];
@@ -135,7 +135,7 @@ impl Journal {
         if self.ballot.as_ref().map(Ballot::trial) == trial {
             return;
         }
-        let ballot = |(trial, (seat, ..)): (u64, &(Seat, Node, SystemTime))| {
+        let ballot = |(trial, (seat, _)): (u64, &(Seat, SystemTime))| {
             Ballot::new(&self.stats, trial, seat.instance(self.peer), seat.stream())
         };
         self.ballot = trial.zip(self.seat.as_ref()).map(ballot);

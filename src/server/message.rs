@@ -16,7 +16,7 @@ use tonic::Status;
 pub(super) const MAX_REQUEST: usize = 16 << 20;
 
 /// "Length-Prefixed-Message → Compressed-Flag Message-Length Message" ("gRPC over HTTP2").
-const PREFIX: usize = 5;
+pub(super) const PREFIX: usize = 5;
 
 /// How much room is made for a message before any of it has come: what a client announces, it need not send.
 const ROOM: usize = 64 << 10;

@@ -12,20 +12,16 @@ use super::encode::put;
 use super::order::View;
 use super::session::Session;
 use super::stream::Outcome;
-use super::stream::Progress;
 use super::stream::Response;
 use super::stream::Stream;
 use super::stream::Variant;
 use super::substream::Announced;
-use super::substream::Entry;
 use super::substream::Push;
 use super::substream::Substream;
 use crate::proto::envoy::config::core::v3::Node;
 use crate::proto::envoy::service::discovery::v3::DiscoveryRequest;
-use crate::proto::envoy::service::discovery::v3::DiscoveryResponse;
 use crate::snapshot::Resource;
 use crate::snapshot::ResourceType;
-use crate::snapshot::Snapshot;
 use crate::snapshot::Version;
 
 /// A stream of `StreamAggregatedResources`.
@@ -36,8 +32,15 @@ pub(super) struct Sotw {
 
 impl Stream for Sotw {
     type Request = DiscoveryRequest;
-    type Response = DiscoveryResponse;
     const VARIANT: Variant = Variant::Sotw;
+
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
 
     fn node(request: &DiscoveryRequest) -> Option<&Node> {
         request.node.as_ref()
@@ -112,10 +115,6 @@ impl Stream for Sotw {
         outcome
     }
 
-    fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) {
-        self.session.set_snapshot(snapshot, now);
-    }
-
     fn next_response(&mut self, now: Instant) -> Option<Response> {
         let (ty, nonce, push) = self.session.next(now, plan)?;
         Some(Response {
@@ -125,22 +124,6 @@ impl Stream for Sotw {
             resources: push.resources,
             removed: Vec::new(),
         })
-    }
-
-    fn names_size(&self) -> usize {
-        self.session.names_size()
-    }
-
-    fn report(&self) -> Vec<Entry> {
-        self.session.report()
-    }
-
-    fn deadline(&self, now: Instant) -> Option<Instant> {
-        self.session.deadline(now)
-    }
-
-    fn progress(&self, ty: ResourceType) -> Option<Progress> {
-        self.session.progress(ty)
     }
 }
 

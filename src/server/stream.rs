@@ -6,6 +6,7 @@ use std::sync::Arc;
 use prost::Message;
 use tokio::time::Instant;
 
+use super::session::Session;
 use super::substream::Entry;
 use crate::proto::envoy::config::core::v3::Node;
 use crate::snapshot::Resource;
@@ -17,10 +18,13 @@ use crate::snapshot::Version;
 pub(super) trait Stream: Default + Send + 'static {
     /// What the client sends.
     type Request: Message + Default + 'static;
-    /// What the client is sent.
-    type Response: Message + Default;
     /// Which of the two it is.
     const VARIANT: Variant;
+
+    /// What both variants have in common.
+    fn session(&self) -> &Session;
+    /// The same, to be changed.
+    fn session_mut(&mut self) -> &mut Session;
 
     /// The node of a request.
     fn node(request: &Self::Request) -> Option<&Node>;
@@ -30,23 +34,33 @@ pub(super) trait Stream: Default + Send + 'static {
     fn request_nonce(request: &Self::Request) -> &str;
     /// How many bytes [`encode`](Self::encode) writes.
     fn size(response: &Response) -> usize;
-    /// Writes a response as a [`Self::Response`], its nonce left out.
+    /// Writes a response as the message of this variant, its nonce left out.
     fn encode(response: &Response, to: &mut Vec<u8>);
 
     /// A request came. One request may answer a response and change the subscription.
     fn on_request(&mut self, request: Self::Request) -> Outcome;
     /// What the client is to have from now on.
-    fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant);
+    fn set_snapshot(&mut self, snapshot: Arc<Snapshot>, now: Instant) {
+        self.session_mut().set_snapshot(snapshot, now);
+    }
     /// The next response; to be called until there is none, and again after anything happened.
     fn next_response(&mut self, now: Instant) -> Option<Response>;
     /// Bytes that the client's names take.
-    fn names_size(&self) -> usize;
+    fn names_size(&self) -> usize {
+        self.session().names_size()
+    }
     /// What the client was sent, and what it said of it.
-    fn report(&self) -> Vec<Entry>;
+    fn report(&self) -> Vec<Entry> {
+        self.session().report()
+    }
     /// When to ask again although nothing happened.
-    fn deadline(&self, now: Instant) -> Option<Instant>;
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        self.session().deadline(now)
+    }
     /// How far the delivery of a type is, if the client asked for it.
-    fn progress(&self, ty: ResourceType) -> Option<Progress>;
+    fn progress(&self, ty: ResourceType) -> Option<Progress> {
+        self.session().progress(ty)
+    }
 }
 
 /// What a client is sent, in either variant.

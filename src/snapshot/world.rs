@@ -187,11 +187,13 @@ impl World {
         if let Some(snapshot) = self.exceptions.waiting.get(node) {
             return Arc::clone(snapshot);
         }
-        let group = self.nodes.get(node).unwrap_or(&self.fallback);
-        self.groups
-            .get(group)
-            .or_else(|| self.groups.get(&self.fallback))
-            .cloned()
-            .unwrap_or_default()
+        self.snapshot_of(self.nodes.get(node).unwrap_or(&self.fallback))
+    }
+
+    /// What the members of a group have, exceptions aside: the fallback's snapshot if the group has none.
+    pub fn snapshot_of(&self, group: &GroupId) -> Arc<Snapshot> {
+        let own = self.groups.get(group);
+        let own = own.or_else(|| self.groups.get(&self.fallback));
+        own.cloned().unwrap_or_default()
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use prost::Message;
 
 use crate::proto::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 use crate::proto::envoy::service::discovery::v3::DeltaDiscoveryResponse;
@@ -68,6 +69,8 @@ pub(super) type Subs = BTreeMap<ResourceType, Sub>;
 
 /// The client side of a variant.
 pub(super) trait Client: Stream {
+    /// What it reads.
+    type Response: Message + Default;
     /// A request that makes the list of names this one.
     fn ask(sub: &mut Sub, ty: ResourceType, names: &BTreeSet<&'static str>) -> Self::Request;
     /// Takes a response, and answers it.
@@ -93,6 +96,8 @@ fn type_of(url: &str) -> ResourceType {
 }
 
 impl Client for Sotw {
+    type Response = DiscoveryResponse;
+
     fn ask(sub: &mut Sub, ty: ResourceType, names: &BTreeSet<&'static str>) -> DiscoveryRequest {
         sub.ask(ty, names);
         Self::first(sub, ty)
@@ -146,6 +151,8 @@ impl Client for Sotw {
 }
 
 impl Client for Delta {
+    type Response = DeltaDiscoveryResponse;
+
     fn ask(
         sub: &mut Sub,
         ty: ResourceType,
