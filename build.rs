@@ -10,12 +10,9 @@ use prost_build::Config;
 use protox::prost::Message;
 
 /// The files that become Rust code; the payload types come from the `envoy-types` crate.
-const CODE: [&str; 7] = [
+const CODE: [&str; 4] = [
     "envoy.service.cluster.v3.proto",
     "envoy.service.discovery.v3.proto",
-    "envoy.service.endpoint.v3.proto",
-    "envoy.service.listener.v3.proto",
-    "envoy.service.route.v3.proto",
     "envoy.service.runtime.v3.proto",
     "envoy.service.status.v3.proto",
 ];
