@@ -157,17 +157,17 @@ mod tests {
     use crate::model::GroupId;
     use crate::snapshot::World;
 
+    /// Of a control plane that has counted nothing yet.
+    fn pages(world: watch::Receiver<Option<Arc<World>>>, stopping: watch::Receiver<bool>) -> Pages {
+        let (stats, loads, board) = Default::default();
+        Pages::new(stats, loads, board, world, stopping)
+    }
+
     #[test]
     fn ready_is_from_the_first_world_to_the_order_to_stop() {
         let (worlds, world) = watch::channel(None);
         let (stop, stopping) = watch::channel(false);
-        let pages = Pages::new(
-            Arc::default(),
-            Arc::default(),
-            Arc::default(),
-            world,
-            stopping,
-        );
+        let pages = pages(world, stopping);
         let status = |path| pages.answer(&Method::GET, path).status().as_u16();
         assert_eq!((status("/livez"), status("/readyz")), (200, 503));
         worlds.send_replace(Some(Arc::new(World {
@@ -185,13 +185,7 @@ mod tests {
     fn every_method_and_path_has_an_answer() {
         let (_worlds, world) = watch::channel(None);
         let (_stop, stopping) = watch::channel(false);
-        let pages = Pages::new(
-            Arc::default(),
-            Arc::default(),
-            Arc::default(),
-            world,
-            stopping,
-        );
+        let pages = pages(world, stopping);
         for (method, path, expected) in [
             (Method::GET, "/", 200),
             (Method::HEAD, "/metrics", 200),

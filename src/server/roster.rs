@@ -180,28 +180,31 @@ impl Roster {
             .set(i64::try_from(by_node.len()).unwrap_or(i64::MAX));
     }
 
+    /// Looks at some streams: the list is copied first, and not locked meanwhile.
+    fn look(&self, choose: impl FnOnce(&Looks) -> Vec<Look>) -> impl Iterator<Item = Sidecar> {
+        let looks = choose(&lock(&self.looks).1);
+        looks.into_iter().filter_map(|look| look())
+    }
+
     /// How many streams a sidecar has.
     pub(super) fn streams(&self, sidecar: &Instance) -> usize {
-        let streams: Vec<_> = {
-            let looks = lock(&self.looks);
-            let streams = looks.1.get(&sidecar.node);
+        let streams = self.look(|looks| {
+            let streams = looks.get(&sidecar.node);
             streams.map_or_else(Vec::new, |all| all.values().cloned().collect())
-        };
-        let streams = streams.iter().filter_map(|look| look());
+        });
         streams.filter(|stream| stream.peer == sidecar.peer).count()
     }
 
     /// Who could try a configuration: every sidecar whose id is known in full.
     pub(super) fn crowd(&self) -> Vec<Member> {
-        let streams: Vec<_> = {
-            let looks = lock(&self.looks);
-            let nodes = looks.1.iter().filter(|(id, _)| id.len() < LONGEST);
+        let streams = self.look(|looks| {
+            let nodes = looks.iter().filter(|(id, _)| id.len() < LONGEST);
             nodes
                 .flat_map(|(_, streams)| streams.values().cloned())
                 .collect()
-        };
+        });
         let mut members: BTreeMap<Instance, Member> = BTreeMap::new();
-        for stream in streams.iter().filter_map(|look| look()) {
+        for stream in streams {
             let sidecar = Instance {
                 node: Arc::clone(&stream.node),
                 peer: stream.peer,
@@ -221,12 +224,11 @@ impl Roster {
 
     /// Every stream, in the order of the nodes' ids and of their streams.
     pub(super) fn list(&self) -> Vec<Sidecar> {
-        let looks: Vec<_> = {
-            let looks = lock(&self.looks);
-            let streams = looks.1.values().flat_map(BTreeMap::values);
+        let all = |looks: &Looks| {
+            let streams = looks.values().flat_map(BTreeMap::values);
             streams.cloned().collect()
         };
-        looks.iter().filter_map(|look| look()).collect()
+        self.look(all).collect()
     }
 }
 

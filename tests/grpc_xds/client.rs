@@ -146,10 +146,12 @@ impl Client {
         self.order("start").await;
     }
 
-    /// Ends that; how they went.
-    pub(crate) async fn stop_calling(&mut self) -> Calls {
+    /// Ends that. There were calls, and none of them failed.
+    pub(crate) async fn stop_calling(&mut self) {
         self.order("stop").await;
-        self.calls().await
+        let meanwhile = self.calls().await;
+        meanwhile.all_answered();
+        assert!(meanwhile.total() > 0);
     }
 
     /// Calls until it is these services that answer, such as `ab`. No call fails meanwhile.
