@@ -20,6 +20,10 @@ pub struct ObjectMeta {
     pub annotations: BTreeMap<String, String>,
     /// When the API server first saw the object (RFC 3339, UTC); absent in files, usually.
     pub creation_timestamp: Option<String>,
+    /// Which object of this name it is: another one if it was deleted and made again; absent in files, usually.
+    pub uid: Option<String>,
+    /// How often its specification was changed; absent in files, usually.
+    pub generation: Option<i64>,
 }
 
 impl ObjectMeta {
