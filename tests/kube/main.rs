@@ -10,5 +10,10 @@
     dead_code,
     reason = "the rig has whole sentences, also where no test says the second half"
 )]
+mod node;
+#[allow(
+    dead_code,
+    reason = "the rig has whole sentences, also where no test says the second half"
+)]
 mod rig;
 mod smoke;

@@ -7,8 +7,11 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, ListParams, PostParams, WatchEvent, WatchParams};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
+use crate::node::{Node, VirtualAddress};
 use crate::rig::{Cluster, DEADLINE, Parts, TestPod, delete_pod, eventually, set_pod};
 
 fn config_map(name: &str) -> ConfigMap {
@@ -132,4 +135,23 @@ async fn an_old_watch_expires_when_etcd_was_compacted_and_the_api_server_restart
         panic!("{event:?}");
     };
     assert_eq!(status.code, 410);
+}
+
+#[tokio::test]
+async fn a_pod_of_the_node_reaches_a_service_on_this_machine() {
+    let Some(node) = Node::new() else {
+        return;
+    };
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let service = "10.0.3.1:80".parse().unwrap();
+    let backend = server.local_addr().unwrap();
+    let _service = VirtualAddress::new(node.network.listen(service), vec![backend]);
+    let (pod, _) = node.pod();
+    let mut client = pod.connect(service).unwrap();
+    let (mut served, _) = server.accept().await.unwrap();
+    client.write_all(b"from a Pod").await.unwrap();
+    drop(client);
+    let mut said = String::new();
+    served.read_to_string(&mut said).await.unwrap();
+    assert_eq!(said, "from a Pod");
 }
