@@ -1,0 +1,14 @@
+//! Everything that needs a Kubernetes API, against a real one: etcd, kube-apiserver and kube-controller-manager.
+//!
+//! `KUBEBUILDER_ASSETS` names the folder with their binaries and kubectl; `tests/run` builds them. There is no kubelet:
+//! the tests say themselves what Pods are doing.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stderr, reason = "what is skipped is said")]
+
+#[allow(
+    dead_code,
+    reason = "the rig has whole sentences, also where no test says the second half"
+)]
+mod rig;
+mod smoke;
