@@ -2,6 +2,8 @@
 
 mod bootstrap;
 mod security;
+mod token_file;
 
 pub use bootstrap::{Bootstrap, ControlPlane, Delivery, NotAnAddress};
-pub use security::{Identity, NotAToken, Tls, Token};
+pub use security::{Credential, Identity, NotAToken, Tls, Token};
+pub use token_file::TokenFile;
