@@ -11,6 +11,7 @@
 
 mod debounce;
 mod decode;
+mod documents;
 mod entry;
 mod filing;
 mod folder;
@@ -25,6 +26,7 @@ mod walk;
 mod watch;
 mod yaml;
 
+pub use documents::documents;
 pub use folder::{Folder, open, read};
 pub use objects::{Objects, Sourced, WorkloadKind};
 pub use watch::run;
