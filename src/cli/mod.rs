@@ -8,11 +8,13 @@ mod check;
 mod completions;
 mod demo;
 mod input;
+mod inject;
 mod output;
 mod serve;
 mod serve_rollout;
 mod serve_security;
 mod shim;
+mod sidecar_settings;
 mod status;
 mod translate;
 
@@ -64,6 +66,7 @@ enum Command {
     Check(check::Args),
     Translate(translate::Args),
     Bootstrap(bootstrap::Args),
+    Inject(Box<inject::Args>),
     Shim(shim::Args),
     Demo(demo::Args),
     Completions(completions::Args),
@@ -109,6 +112,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Translate(args) => translate::run(&args),
         Command::Bootstrap(args) => bootstrap::run(&args),
+        Command::Inject(args) => inject::run(&args),
         Command::Shim(args) => shim::run(&args),
         Command::Demo(args) => demo::run(args),
         Command::Completions(args) => completions::run(&args),

@@ -128,6 +128,12 @@ codes! {
     Rejected = "MP503", Error, "a sidecar rejected its configuration";
     Refused = "MP504", Warning, "a client was refused";
     RolloutStopped = "MP505", Error, "a change that canaries did not take: its roll-out is stopped";
+    // Injection of sidecars.
+    BadInjection = "MP601", Error, "a sidecar-injection annotation that says neither yes nor no";
+    BadSidecarAnnotation = "MP602", Error, "a sidecar annotation with a value that means nothing";
+    NoSidecar = "MP603", Warning, "a Pod that asks for a sidecar and cannot have one";
+    UserOfSidecar = "MP604", Warning, "an application that runs as the user of the sidecar";
+    SidecarStays = "MP605", Warning, "a Pod that is meant to end, with a sidecar that does not";
 }
 
 impl fmt::Display for Code {

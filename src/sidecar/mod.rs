@@ -1,6 +1,7 @@
 //! What a sidecar starts with. Knows where the control plane is, and nothing of what it will say.
 
 mod bootstrap;
+pub mod inject;
 mod security;
 mod token_file;
 

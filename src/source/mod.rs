@@ -15,6 +15,7 @@ mod by_kind;
 mod checked;
 mod debounce;
 mod decode;
+mod documents;
 mod entry;
 mod filing;
 mod folder;
@@ -32,6 +33,7 @@ mod walk;
 mod watch;
 mod yaml;
 
+pub use documents::documents;
 pub use folder::{Folder, open, read};
 pub use follow::Source;
 pub use objects::{Objects, Sourced, State, WorkloadKind};
