@@ -22,6 +22,7 @@
 //! | [`transport`] | a socket, PEM files | connections, plain or TLS |
 //! | [`access`] | what a client shows | the nodes that it may speak for |
 //! | [`reload`] | paths | what the files hold, again at each change |
+//! | [`certificates`] | a Secret, the time | the CA and the certificate of the control plane, kept in order |
 //! | [`server`] | snapshots | ADS, state of the world and incremental |
 //! | [`rollout`] | snapshots, and what canaries make of them | snapshots that a few have before all others |
 //! | [`admin`] | what the server and the pipeline counted | metrics, health, and which sidecar has what, over HTTP |
@@ -46,6 +47,7 @@ pub mod access;
 pub mod admin;
 pub mod api;
 pub mod app;
+pub mod certificates;
 pub mod cli;
 pub mod diag;
 pub mod dialect;

@@ -12,4 +12,4 @@ mod tls;
 
 pub use accept::{Failure, HANDSHAKE, PENDING, accept};
 pub use connection::{Connection, Peer};
-pub use tls::{ClientCertificates, TlsFiles};
+pub use tls::{ClientCertificates, TlsFiles, server_config};

@@ -31,6 +31,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("reload", &[]),
     ("transport", &["reload"]),
     ("access", &["name", "reload"]),
+    ("certificates", &["reload", "transport"]),
     (
         "server",
         &["access", "model", "name", "proto", "snapshot", "transport"],
