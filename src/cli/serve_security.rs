@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use anyhow::bail;
 use tokio::net::TcpListener;
 
 use crate::access::Authentication;
+use crate::access::Reviews;
 use crate::access::Tokens;
 use crate::reload::follow;
 use crate::server::Entrance;
@@ -46,10 +48,20 @@ pub(super) struct Security {
     /// will do
     #[arg(long, env = "MIRRORPLANE_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Accept tokens of service accounts that are bound to a Pod and made for this audience, as the Kubernetes API says;
+    /// a sidecar is told only what concerns its own Pod. With --tls-client-ca or --token-file, any of them will do
+    #[arg(
+        long,
+        env = "MIRRORPLANE_TOKEN_REVIEW",
+        value_name = "AUDIENCE",
+        num_args = 0..=1,
+        default_missing_value = "mirrorplane"
+    )]
+    token_review: Option<String>,
     /// Allow plain text on an address that other machines can reach: everyone on the way can read and change what is sent
     #[arg(long)]
     insecure_plaintext: bool,
-    /// Allow TLS without --tls-client-ca and --token-file on such an address: everyone is told what it asks for
+    /// Allow TLS without --tls-client-ca, --token-file and --token-review on such an address: everyone is told what it asks for
     #[arg(long)]
     insecure_anonymous: bool,
 }
@@ -69,11 +81,12 @@ impl Security {
             }
         } else if self.tls_client_ca.is_none()
             && self.token_file.is_none()
+            && self.token_review.is_none()
             && !self.insecure_anonymous
         {
             bail!(
                 "{listen} can be reached from other machines, and TLS alone does not tell who they are; pass \
-                 --tls-client-ca or --token-file, or --insecure-anonymous if everyone may know everything"
+                 --tls-client-ca, --token-file or --token-review, or --insecure-anonymous if everyone may know everything"
             );
         }
         Ok(())
@@ -88,15 +101,20 @@ impl Security {
             }
             None => None,
         };
-        let authentication = if tokens.is_some() || self.tls_client_ca.is_some() {
-            Authentication::On { tokens }
+        let reviews = match self.token_review {
+            Some(audience) => Some(reviews(audience).await.context("--token-review")?),
+            None => None,
+        };
+        let by_token = tokens.is_some() || reviews.is_some();
+        let authentication = if by_token || self.tls_client_ca.is_some() {
+            Authentication::On { tokens, reviews }
         } else {
             Authentication::Off
         };
-        let clients = match (self.tls_client_ca, &self.token_file) {
-            (None, _) => ClientCertificates::NotAsked,
-            (Some(ca), None) => ClientCertificates::Required(ca),
-            (Some(ca), Some(_)) => ClientCertificates::Optional(ca),
+        let clients = match self.tls_client_ca {
+            None => ClientCertificates::NotAsked,
+            Some(ca) if by_token => ClientCertificates::Optional(ca),
+            Some(ca) => ClientCertificates::Required(ca),
         };
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificate), Some(key)) => {
@@ -116,4 +134,21 @@ impl Security {
             keepalive: Keepalive::default(),
         })
     }
+}
+
+/// Reviews by the API server that this process runs in front of, or that its kubeconfig names.
+async fn reviews(audience: String) -> anyhow::Result<Arc<Reviews>> {
+    let config = kube::Config::infer().await?;
+    let reviews = Reviews::new(config, audience)?;
+    match reviews.probe().await {
+        Ok(()) => {}
+        // Nobody would ever get in.
+        Err(kube::Error::Api(status)) if status.is_forbidden() => bail!(
+            "the API server refuses to review tokens: {}; the ClusterRole system:auth-delegator allows it",
+            status.message
+        ),
+        // It may come back.
+        Err(error) => tracing::warn!(%error, "tokens cannot be reviewed now"),
+    }
+    Ok(reviews)
 }
