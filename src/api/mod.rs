@@ -9,3 +9,4 @@ pub mod mesh_config;
 pub mod meta;
 pub mod mirror_config;
 pub mod plugin;
+pub mod status;

@@ -7,6 +7,7 @@ mod bootstrap;
 mod check;
 mod completions;
 mod demo;
+mod input;
 mod output;
 mod serve;
 mod serve_rollout;
@@ -33,7 +34,8 @@ use crate::sidecar::Delivery;
 #[command(after_help = "Examples:
   mirrorplane demo                          the whole thing in one process, nothing else needed
   mirrorplane check ./mesh                  what is wrong with a folder of objects
-  mirrorplane serve --config-dir ./mesh     the control plane
+  mirrorplane serve --config-dir ./mesh     the control plane, on files
+  mirrorplane serve                         the control plane, on the Kubernetes API
   mirrorplane status                        which sidecars have the newest configuration
   mirrorplane bootstrap --node curl/curl    what a sidecar starts with")]
 struct Cli {

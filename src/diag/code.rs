@@ -76,6 +76,9 @@ codes! {
     UnknownAnnotation = "MP012", Warning, "an annotation that nothing reads";
     FolderWithoutNamespace = "MP013", Warning, "a folder named like a namespace that is not known";
     NothingFound = "MP014", Warning, "a folder without objects";
+    KindNotServed = "MP015", Warning, "a kind of object that the cluster does not have";
+    KindRefused = "MP016", Error, "a kind of object that the cluster does not let us read";
+    ClusterLost = "MP017", Warning, "the Kubernetes API does not answer";
     // Mesh and plugins.
     NoMeshConfig = "MP101", Warning, "no MeshConfig";
     PluginPolicyOff = "MP102", Warning, "the plugin feature is switched off";

@@ -1,4 +1,4 @@
-//! The only input: objects, from a folder of files.
+//! The only input: objects, from a folder of files or from the Kubernetes API.
 //!
 //! A source yields whole states of the world, never changes: the later stages compare.
 //!
@@ -7,18 +7,25 @@
 //! files    bytes    documents  values                objects
 //! ```
 //!
+//! [`kubernetes`] has its own way to the same objects.
+//!
 //! What cannot be read any more stays as it was last valid, and is reported with its place.
 
+mod by_kind;
+mod checked;
 mod debounce;
 mod decode;
 mod entry;
 mod filing;
 mod folder;
+mod follow;
 mod header;
 mod kind;
+pub mod kubernetes;
 mod objects;
 mod parse;
 mod stamp;
+mod table;
 mod unknown_kind;
 mod unread;
 mod walk;
@@ -26,5 +33,7 @@ mod watch;
 mod yaml;
 
 pub use folder::{Folder, open, read};
-pub use objects::{Objects, Sourced, WorkloadKind};
+pub use follow::Source;
+pub use objects::{Objects, Sourced, State, WorkloadKind};
+pub use table::Table;
 pub use watch::run;

@@ -1,0 +1,108 @@
+//! What the control plane says about the plugin kinds: their `status`.
+//!
+//! Every field is left out when it is not known, so a status never says less than an absent one.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `status` of a PluginConfig: whether it mirrors, where to, how much, and on how many sidecars.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PluginConfigStatus {
+    /// What is true of it: `Accepted`, `ResolvedRefs` and `Programmed`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// The gist in one word, where osm-edge's schema has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_status: Option<String>,
+    /// Why, in a sentence, where osm-edge's schema has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Where requests are mirrored to: `NAMESPACE/SERVICE:PORT`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The share of requests that is in force, as in `25%`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<String>,
+    /// On how many sidecars it is in force, of how many that it is for, as in `11/12`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sidecars: Option<String>,
+    /// On how many sidecars it is in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub programmed_sidecars: Option<i32>,
+    /// For how many connected sidecars it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desired_sidecars: Option<i32>,
+}
+
+/// `status` of a PluginChain: which plugins it brings, to how many sidecars.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PluginChainStatus {
+    /// What is true of it: `Accepted` and `ResolvedRefs`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// The gist in one word, where osm-edge's schema has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_status: Option<String>,
+    /// Why, in a sentence, where osm-edge's schema has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The plugins that have an effect through it, with commas between them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugins: Option<String>,
+    /// How many connected sidecars its selectors match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selected_sidecars: Option<i32>,
+}
+
+/// `status` of a Plugin: whether it is a mirror, and so has an effect at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PluginStatus {
+    /// What is true of it: `Accepted`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// The gist in one word, where osm-edge's schema has it: the column STATUS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_status: Option<String>,
+    /// Why, in a sentence, where osm-edge's schema has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `meta/v1 Condition`: one thing that is true of an object, or is not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// What it is about: one condition of each type.
+    #[serde(rename = "type")]
+    #[schemars(length(max = 316))]
+    pub type_: String,
+    /// Whether it is so.
+    pub status: Truth,
+    /// Which generation of the object it was found in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// When `status` last changed, in RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
+    pub last_transition_time: String,
+    /// Why, in one word.
+    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(regex(pattern = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"))]
+    pub reason: String,
+    /// Why, in a sentence; it may be empty.
+    #[schemars(length(max = 32768))]
+    pub message: String,
+}
+
+/// Whether a [`Condition`] holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Truth {
+    /// It does.
+    True,
+    /// It does not.
+    False,
+    /// Nobody can tell yet.
+    Unknown,
+}
