@@ -28,6 +28,7 @@ use crate::server::Stats;
   mirrorplane serve --config-dir ./mesh --listen 127.0.0.1:18000 --log mirrorplane=debug
   mirrorplane serve --config-dir ./mesh --listen 0.0.0.0:15128 \\
     --tls-cert tls.crt --tls-key tls.key --tls-client-ca ca.crt
+  mirrorplane serve --listen 0.0.0.0:15128 --tls-cert tls.crt --tls-key tls.key --token-review
   mirrorplane serve --config-dir ./mesh --canary-threshold 3 --canary-sidecars 1 --canary-timeout 10s
   mirrorplane serve --config-dir ./mesh --admin 0.0.0.0:15014    metrics and probes for the network
   curl http://127.0.0.1:15014/metrics")]
@@ -116,7 +117,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         info!(address = %listener.local_addr()?, objects = %input, "serving");
         let config = app::Config {
             source,
-            entrance: args.security.entrance(listener).await?,
+            entrance: args.security.entrance(listener, &input).await?,
             settings: Settings {
                 listen: args.sidecar_listen,
             },

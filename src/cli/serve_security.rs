@@ -8,6 +8,7 @@ use anyhow::Context;
 use anyhow::bail;
 use tokio::net::TcpListener;
 
+use super::input::Input;
 use crate::access::Authentication;
 use crate::access::Reviews;
 use crate::access::Tokens;
@@ -93,7 +94,11 @@ impl Security {
     }
 
     /// Reads the files, and goes on doing so.
-    pub(super) async fn entrance(self, listener: TcpListener) -> anyhow::Result<Entrance> {
+    pub(super) async fn entrance(
+        self,
+        listener: TcpListener,
+        input: &Input,
+    ) -> anyhow::Result<Entrance> {
         let tokens = match &self.token_file {
             Some(path) => {
                 let tokens = follow([path.clone()], |[file]| Tokens::read(file));
@@ -102,7 +107,7 @@ impl Security {
             None => None,
         };
         let reviews = match self.token_review {
-            Some(audience) => Some(reviews(audience).await.context("--token-review")?),
+            Some(audience) => Some(reviews(input, audience).await.context("--token-review")?),
             None => None,
         };
         let by_token = tokens.is_some() || reviews.is_some();
@@ -136,10 +141,9 @@ impl Security {
     }
 }
 
-/// Reviews by the API server that this process runs in front of, or that its kubeconfig names.
-async fn reviews(audience: String) -> anyhow::Result<Arc<Reviews>> {
-    let config = kube::Config::infer().await?;
-    let reviews = Reviews::new(config, audience)?;
+/// Reviews by the API server of the cluster, also if the objects are read from a folder.
+async fn reviews(input: &Input, audience: String) -> anyhow::Result<Arc<Reviews>> {
+    let reviews = Reviews::new(input.client().await?, audience);
     match reviews.probe().await {
         Ok(()) => {}
         // Nobody would ever get in.
