@@ -25,6 +25,7 @@
 //! | [`certificates`] | a Secret, the time | the CA and the certificate of the control plane, kept in order |
 //! | [`server`] | snapshots | ADS, state of the world and incremental |
 //! | [`rollout`] | snapshots, and what canaries make of them | snapshots that a few have before all others |
+//! | [`admission`] | an object that is to be kept, and the world | what is wrong with it; a sidecar for a Pod |
 //! | [`admin`] | what the server and the pipeline counted | metrics, health, and which sidecar has what, over HTTP |
 //! | [`embed`] | resources of any program, by node id | snapshots, served without the stages before |
 //! | [`sidecar`] | | what a sidecar starts with |
@@ -45,6 +46,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod admission;
 pub mod api;
 pub mod app;
 pub mod certificates;

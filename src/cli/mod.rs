@@ -13,6 +13,7 @@ mod output;
 mod serve;
 mod serve_rollout;
 mod serve_security;
+mod serve_webhook;
 mod shim;
 mod sidecar_settings;
 mod status;

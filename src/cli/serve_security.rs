@@ -7,6 +7,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use anyhow::bail;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
 
 use super::input::Input;
 use crate::access::Authentication;
@@ -69,11 +71,14 @@ pub(super) struct Security {
 
 impl Security {
     /// Refuses what would be open to others by accident.
-    pub(super) fn check(&self, listen: SocketAddr) -> anyhow::Result<()> {
+    pub(super) fn check(&self, listen: SocketAddr, has_certificates: bool) -> anyhow::Result<()> {
+        if has_certificates && self.tls_cert.is_some() {
+            bail!("--certificates secret and --tls-cert exclude each other");
+        }
         if listen.ip().is_loopback() {
             return Ok(());
         }
-        if self.tls_cert.is_none() {
+        if self.tls_cert.is_none() && !has_certificates {
             if !self.insecure_plaintext {
                 bail!(
                     "{listen} can be reached from other machines, and without --tls-cert and --tls-key nothing is \
@@ -93,11 +98,12 @@ impl Security {
         Ok(())
     }
 
-    /// Reads the files, and goes on doing so.
+    /// Reads the files, and goes on doing so. Without them `own` is what it serves with.
     pub(super) async fn entrance(
         self,
         listener: TcpListener,
         input: &Input,
+        own: Option<watch::Receiver<Arc<ServerConfig>>>,
     ) -> anyhow::Result<Entrance> {
         let tokens = match &self.token_file {
             Some(path) => {
@@ -130,7 +136,7 @@ impl Security {
                 };
                 Some(files.follow().await.context("TLS")?)
             }
-            _ => None,
+            _ => own,
         };
         Ok(Entrance {
             listener,

@@ -33,6 +33,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("access", &["name", "reload"]),
     ("certificates", &["reload", "transport"]),
     (
+        "admission",
+        &["diag", "name", "resolve", "sidecar", "source", "transport"],
+    ),
+    (
         "server",
         &["access", "model", "name", "proto", "snapshot", "transport"],
     ),
@@ -51,7 +55,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "admin", "diag", "name", "pipeline", "resolve", "rollout", "server", "snapshot",
+            "admin",
+            "admission",
+            "diag",
+            "name",
+            "pipeline",
+            "resolve",
+            "rollout",
+            "server",
+            "snapshot",
             "source",
         ],
     ),
@@ -60,7 +72,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &[
             "access",
             "admin",
+            "admission",
             "app",
+            "certificates",
             "diag",
             "model",
             "name",
