@@ -12,3 +12,4 @@
 )]
 mod rig;
 mod smoke;
+mod source;
