@@ -4,3 +4,4 @@ mod life;
 mod mesh;
 mod objects;
 mod plane;
+mod rights;
