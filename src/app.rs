@@ -17,6 +17,7 @@ use self::notices::Notices;
 use crate::admin;
 use crate::admin::Loads;
 use crate::admin::Pages;
+use crate::admission;
 use crate::diag::Report;
 use crate::diag::Severity;
 use crate::pipeline::Pipeline;
@@ -48,6 +49,8 @@ pub struct Config {
     pub stats: Arc<Stats>,
     /// Where operators ask, if they may.
     pub admin: Option<TcpListener>,
+    /// Where the Kubernetes API asks, if it may.
+    pub webhook: Option<admission::Webhook>,
 }
 
 /// A vital part of the control plane ended.
@@ -73,7 +76,9 @@ pub async fn run(
         rollout,
         stats,
         admin,
+        webhook,
     } = config;
+    let admissions = Arc::new(admission::Stats::default());
     let (states, state) = watch::channel(None);
     let (targets, target) = watch::channel(None);
     let (worlds, world) = watch::channel(None);
@@ -86,9 +91,17 @@ pub async fn run(
         Arc::clone(&loads),
         Arc::clone(&board),
         world.clone(),
-        stopping,
+        stopping.clone(),
     )
-    .counting(|registry| standing.register(registry));
+    .counting(|registry| standing.register(registry))
+    .counting(|registry| admissions.register(registry));
+    let asked = admit(
+        webhook,
+        settings.clone(),
+        state.clone(),
+        admissions,
+        stopping,
+    );
     let shutdown = async move {
         shutdown.await;
         stop.send_replace(true);
@@ -98,7 +111,9 @@ pub async fn run(
         () = translate(state, targets, Pipeline::new(settings), &loads, &board) => Ok(()),
         () = rollout::run(rollout, target, worlds, Arc::clone(&stats), Arc::clone(&board)) => Ok(()),
         () = answer(admin, pages) => Ok(()),
-        result = server::serve(entrance, world, stats, shutdown) => result.map_err(Error::Server),
+        result = async { tokio::try_join!(server::serve(entrance, world, stats, shutdown), asked) } => {
+            result.map(drop).map_err(Error::Server)
+        }
     }
 }
 
@@ -108,6 +123,20 @@ async fn answer(admin: Option<TcpListener>, pages: Pages) {
         Some(listener) => admin::serve(listener, pages).await,
         None => std::future::pending().await,
     }
+}
+
+/// Answers the Kubernetes API until the process stops; if there is no address to do so, it is done.
+async fn admit(
+    webhook: Option<admission::Webhook>,
+    settings: Settings,
+    states: watch::Receiver<Option<Arc<State>>>,
+    stats: Arc<admission::Stats>,
+    stopping: watch::Receiver<bool>,
+) -> Result<(), server::Error> {
+    if let Some(webhook) = webhook {
+        admission::run(webhook, settings, states, stats, stopping).await;
+    }
+    Ok(())
 }
 
 /// Turns each new state of the source into what is to be served, and says what is new about it and about its roll-out.

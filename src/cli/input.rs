@@ -70,7 +70,8 @@ impl Input {
         }
     }
 
-    async fn client(&self) -> anyhow::Result<kube::Client> {
+    /// A client of the cluster.
+    pub(super) async fn client(&self) -> anyhow::Result<kube::Client> {
         let connected = kubernetes::connect(&self.access).await;
         connected.context(
             "cannot use the cluster; a folder of files would be read instead if one was named",

@@ -14,6 +14,7 @@ use super::input::Cluster;
 use super::input::Input;
 use super::serve_rollout::Rollout;
 use super::serve_security::Security;
+use super::serve_webhook::Webhooks;
 use crate::app;
 use crate::resolve::Settings;
 use crate::server;
@@ -28,6 +29,8 @@ use crate::server::Stats;
   mirrorplane serve --config-dir ./mesh --listen 127.0.0.1:18000 --log mirrorplane=debug
   mirrorplane serve --config-dir ./mesh --listen 0.0.0.0:15128 \\
     --tls-cert tls.crt --tls-key tls.key --tls-client-ca ca.crt
+  mirrorplane serve --listen 0.0.0.0:15128 --token-review --certificates secret --webhook 0.0.0.0:15017
+  mirrorplane serve --listen 0.0.0.0:15128 --tls-cert tls.crt --tls-key tls.key --token-review
   mirrorplane serve --config-dir ./mesh --canary-threshold 3 --canary-sidecars 1 --canary-timeout 10s
   mirrorplane serve --config-dir ./mesh --admin 0.0.0.0:15014    metrics and probes for the network
   curl http://127.0.0.1:15014/metrics")]
@@ -70,6 +73,8 @@ pub(super) struct Args {
     rollout: Rollout,
     #[command(flatten)]
     security: Security,
+    #[command(flatten)]
+    webhooks: Webhooks,
 }
 
 /// Whether and where operators may ask.
@@ -107,16 +112,22 @@ impl Admin {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    args.security.check(args.listen)?;
+    args.security
+        .check(args.listen, args.webhooks.has_certificates())?;
     super::block_on(async {
         let input = Input::new(args.config_dir, args.cluster);
         let source = input.source().await?;
         let listener = server::listen(args.listen)
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         info!(address = %listener.local_addr()?, objects = %input, "serving");
+        let own = args.webhooks.certificates(&input).await?;
+        let tls = own.as_ref().map(|own| own.tls.clone());
+        let entrance = args.security.entrance(listener, &input, tls).await?;
+        let webhook = args.webhooks.webhook(&input, own, entrance.tls.clone());
         let config = app::Config {
             source,
-            entrance: args.security.entrance(listener).await?,
+            entrance,
+            webhook: webhook.await?,
             settings: Settings {
                 listen: args.sidecar_listen,
             },

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use anyhow::bail;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
 
+use super::input::Input;
 use crate::access::Authentication;
 use crate::access::Reviews;
 use crate::access::Tokens;
@@ -68,11 +71,14 @@ pub(super) struct Security {
 
 impl Security {
     /// Refuses what would be open to others by accident.
-    pub(super) fn check(&self, listen: SocketAddr) -> anyhow::Result<()> {
+    pub(super) fn check(&self, listen: SocketAddr, has_certificates: bool) -> anyhow::Result<()> {
+        if has_certificates && self.tls_cert.is_some() {
+            bail!("--certificates secret and --tls-cert exclude each other");
+        }
         if listen.ip().is_loopback() {
             return Ok(());
         }
-        if self.tls_cert.is_none() {
+        if self.tls_cert.is_none() && !has_certificates {
             if !self.insecure_plaintext {
                 bail!(
                     "{listen} can be reached from other machines, and without --tls-cert and --tls-key nothing is \
@@ -92,8 +98,13 @@ impl Security {
         Ok(())
     }
 
-    /// Reads the files, and goes on doing so.
-    pub(super) async fn entrance(self, listener: TcpListener) -> anyhow::Result<Entrance> {
+    /// Reads the files, and goes on doing so. Without them `own` is what it serves with.
+    pub(super) async fn entrance(
+        self,
+        listener: TcpListener,
+        input: &Input,
+        own: Option<watch::Receiver<Arc<ServerConfig>>>,
+    ) -> anyhow::Result<Entrance> {
         let tokens = match &self.token_file {
             Some(path) => {
                 let tokens = follow([path.clone()], |[file]| Tokens::read(file));
@@ -102,7 +113,7 @@ impl Security {
             None => None,
         };
         let reviews = match self.token_review {
-            Some(audience) => Some(reviews(audience).await.context("--token-review")?),
+            Some(audience) => Some(reviews(input, audience).await.context("--token-review")?),
             None => None,
         };
         let by_token = tokens.is_some() || reviews.is_some();
@@ -125,7 +136,7 @@ impl Security {
                 };
                 Some(files.follow().await.context("TLS")?)
             }
-            _ => None,
+            _ => own,
         };
         Ok(Entrance {
             listener,
@@ -136,10 +147,9 @@ impl Security {
     }
 }
 
-/// Reviews by the API server that this process runs in front of, or that its kubeconfig names.
-async fn reviews(audience: String) -> anyhow::Result<Arc<Reviews>> {
-    let config = kube::Config::infer().await?;
-    let reviews = Reviews::new(config, audience)?;
+/// Reviews by the API server of the cluster, also if the objects are read from a folder.
+async fn reviews(input: &Input, audience: String) -> anyhow::Result<Arc<Reviews>> {
+    let reviews = Reviews::new(input.client().await?, audience);
     match reviews.probe().await {
         Ok(()) => {}
         // Nobody would ever get in.

@@ -1,5 +1,7 @@
 //! Flags about the sidecars that are added to Pods: of `inject`, and of `serve`, whose webhook adds them.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 
 use super::delivery;
@@ -36,6 +38,10 @@ pub(super) struct SidecarSettings {
         default_value = "mirrorplane.mirrorplane-system.svc:15128"
     )]
     control_plane: ControlPlane,
+    /// CAs of the control plane's certificate, PEM; they become a part of the Pods [default: those of the Secret of
+    /// `serve --certificates secret`]
+    #[arg(long, env = "MIRRORPLANE_CA", value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
     /// Image of mirrorplane, which sets up the redirection
     #[arg(
         long,

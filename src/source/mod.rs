@@ -7,7 +7,7 @@
 //! files    bytes    documents  values                objects
 //! ```
 //!
-//! [`kubernetes`] has its own way to the same objects.
+//! [`kubernetes`] has its own way to the same objects, and decodes and reports them as a folder's.
 //!
 //! What cannot be read any more stays as it was last valid, and is reported with its place.
 
@@ -25,6 +25,7 @@ mod kind;
 pub mod kubernetes;
 mod objects;
 mod parse;
+mod single;
 mod stamp;
 mod table;
 mod unknown_kind;
@@ -37,5 +38,6 @@ pub use documents::documents;
 pub use folder::{Folder, open, read};
 pub use follow::Source;
 pub use objects::{Objects, Sourced, State, WorkloadKind};
+pub use single::{Single, single};
 pub use table::Table;
 pub use watch::run;

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stderr, reason = "what is skipped is said")]
 
+mod identity;
 #[allow(
     dead_code,
     reason = "the rig has whole sentences, also where no test says the second half"
@@ -16,4 +17,7 @@ mod node;
     reason = "the rig has whole sentences, also where no test says the second half"
 )]
 mod rig;
+mod serve;
+mod sidecar;
 mod smoke;
+mod source;

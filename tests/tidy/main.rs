@@ -31,6 +31,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("reload", &[]),
     ("transport", &["reload"]),
     ("access", &["name", "reload"]),
+    ("certificates", &["reload", "transport"]),
+    (
+        "admission",
+        &["diag", "name", "resolve", "sidecar", "source", "transport"],
+    ),
     (
         "server",
         &["access", "model", "name", "proto", "snapshot", "transport"],
@@ -50,7 +55,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "admin", "diag", "name", "pipeline", "resolve", "rollout", "server", "snapshot",
+            "admin",
+            "admission",
+            "diag",
+            "name",
+            "pipeline",
+            "resolve",
+            "rollout",
+            "server",
+            "snapshot",
             "source",
         ],
     ),
@@ -59,7 +72,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &[
             "access",
             "admin",
+            "admission",
             "app",
+            "certificates",
             "diag",
             "model",
             "name",

@@ -3,15 +3,14 @@
 mod input;
 mod stream;
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use anyhow::bail;
 
 use self::stream::Stream;
 use super::output;
+use super::serve_webhook::certificates_of;
 use super::sidecar_settings::SidecarSettings;
 
 /// Add the sidecar to Pods and workloads of manifests, as the webhook does in a cluster
@@ -36,13 +35,6 @@ pub(super) struct Args {
     /// The namespace of objects that name none
     #[arg(short, long, value_name = "NAMESPACE", default_value = "default")]
     namespace: String,
-    /// CAs of the control plane's certificate, PEM; they become a part of the output
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "insecure_plaintext"
-    )]
-    ca: Option<PathBuf>,
     /// Let sidecars connect in plain text and show no token
     #[arg(long, conflicts_with = "ca")]
     insecure_plaintext: bool,
@@ -51,16 +43,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let ca = match &args.ca {
-        Some(path) => {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            if !text.contains("-----BEGIN CERTIFICATE-----") {
-                bail!("{}: no certificates in PEM form", path.display());
-            }
-            Some(text)
-        }
-        None => None,
+    let ca = match &args.sidecar.ca {
+        Some(path) => Some(certificates_of(path)?),
+        None if args.insecure_plaintext => None,
+        None => bail!(
+            "pass --ca, the CAs of the control plane's certificate; the Secret mirrorplane-certificates holds them as \
+             `ca.crt`. Or pass --insecure-plaintext"
+        ),
     };
     let settings = args.sidecar.settings(ca);
     let mut stream = Stream::default();
