@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stderr, reason = "what is skipped is said")]
 
+mod columns;
+mod definitions;
 #[allow(
     dead_code,
     reason = "the rig has whole sentences, also where no test says the second half"
