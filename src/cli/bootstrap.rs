@@ -14,6 +14,7 @@ use crate::name::Namespaced;
 use crate::sidecar::Bootstrap;
 use crate::sidecar::ControlPlane;
 use crate::sidecar::Identity;
+use crate::sidecar::IpFamilies;
 use crate::sidecar::Tls;
 use crate::sidecar::Token;
 
@@ -26,6 +27,7 @@ const NODE_CLUSTER: &str = "mirrorplane";
   mirrorplane bootstrap --node curl/curl > bootstrap.yaml
   envoy -c bootstrap.yaml
   mirrorplane shim --bootstrap bootstrap.yaml
+  mirrorplane bootstrap --node curl/curl --transparent --ip-families dual > bootstrap.yaml
   mirrorplane bootstrap --node curl/curl --control-plane mirrorplane.mesh.svc:15128 \\
     --tls-ca ca.crt --tls-cert tls.crt --tls-key tls.key > bootstrap.yaml")]
 pub(super) struct Args {
@@ -56,6 +58,12 @@ pub(super) struct Args {
     /// File of the sidecar's bearer token, which becomes a part of the output: keep that as secret as the token
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Capture connections that are redirected to port 15001 (`mirrorplane redirect`), and answer /ready on port 15021
+    #[arg(long)]
+    transparent: bool,
+    /// Address families that are captured
+    #[arg(long, value_enum, default_value_t = IpFamilies::Ipv4, requires = "transparent")]
+    ip_families: IpFamilies,
     /// Form of the output; text is YAML
     #[arg(long, short, value_enum, default_value_t = Format::Yaml)]
     output: Format,
@@ -91,6 +99,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         tls: args.tls(),
         token: args.token()?,
         admin: args.admin,
+        transparent: args.transparent.then_some(args.ip_families),
     };
     output::print_as(args.output, &bootstrap.to_json())?;
     Ok(ExitCode::SUCCESS)

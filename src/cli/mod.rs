@@ -4,6 +4,7 @@
 //! not in sync, the demo's shares were wrong), 2 not done.
 
 mod bootstrap;
+mod capture;
 mod check;
 mod completions;
 mod demo;

@@ -11,6 +11,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tracing::info;
 
+use super::capture::CaptureMode;
 use super::serve_rollout::Rollout;
 use super::serve_security::Security;
 use crate::app;
@@ -40,7 +41,11 @@ pub(super) struct Args {
         default_value = "127.0.0.1:15128"
     )]
     listen: SocketAddr,
-    /// Where a sidecar listens for its application, unless its Pod says otherwise (annotation mirrorplane.io/listen)
+    /// How sidecars get hold of their applications' requests, unless a Pod says otherwise (annotation mirrorplane.io/listen)
+    /// [default: explicit]
+    #[arg(long, env = "MIRRORPLANE_CAPTURE", value_enum)]
+    capture: Option<CaptureMode>,
+    /// Where a sidecar listens for its application with explicit capture, unless its Pod says otherwise
     #[arg(
         long,
         env = "MIRRORPLANE_SIDECAR_LISTEN",
@@ -98,6 +103,9 @@ impl Admin {
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.security.check(args.listen)?;
+    // Who reads a folder has applications that know of their sidecar; a Pod's need not.
+    let capture = args.capture.unwrap_or(CaptureMode::Explicit);
+    let capture = capture.at(args.sidecar_listen);
     super::block_on(async {
         fs::metadata(&args.config_dir)
             .with_context(|| format!("cannot read {}", args.config_dir.display()))?;
@@ -107,9 +115,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         let config = app::Config {
             directory: args.config_dir,
             entrance: args.security.entrance(listener).await?,
-            settings: Settings {
-                listen: args.sidecar_listen,
-            },
+            settings: Settings { capture },
             rollout: args.rollout.settings(),
             stats: Arc::new(Stats::default()),
             admin: args.admin.bind().await?,

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use anyhow::bail;
 
+use super::capture::CaptureMode;
 use super::output;
 use super::output::Format;
+use crate::model::Capture;
 use crate::name::Namespaced;
 use crate::pipeline::Pipeline;
 use crate::resolve::Settings;
@@ -26,6 +28,9 @@ pub(super) struct Args {
     /// A Pod or a workload (Deployment, StatefulSet, DaemonSet)
     #[arg(long, value_name = "NAMESPACE/NAME")]
     node: Namespaced,
+    /// How sidecars get hold of their applications' requests, unless a Pod says otherwise
+    #[arg(long, value_enum, default_value_t = CaptureMode::Explicit)]
+    capture: CaptureMode,
     /// Form of the output; text is YAML
     #[arg(long, short, value_enum, default_value_t = Format::Yaml)]
     output: Format,
@@ -34,7 +39,13 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = source::open(&args.directory)
         .with_context(|| format!("cannot read {}", args.directory.display()))?;
-    let step = Pipeline::new(Settings::default()).step(&folder.objects);
+    let settings = match args.capture {
+        CaptureMode::Explicit => Settings::default(),
+        CaptureMode::Transparent => Settings {
+            capture: Capture::Transparent,
+        },
+    };
+    let step = Pipeline::new(settings).step(&folder.objects);
     output::ensure_served(&step)?;
     for diagnostic in folder.report.iter().chain(&step.report) {
         output::talk(diagnostic);

@@ -49,6 +49,7 @@ fn envoy_accepts_every_bootstrap() {
                     tls: None,
                     token: None,
                     admin,
+                    transparent: None,
                 };
                 if let Err(said) = envoy::validate(&envoy, &bootstrap.to_json()) {
                     panic!("{control_plane} {delivery:?} {admin:?}: {said}");
@@ -93,6 +94,7 @@ fn envoy_accepts_every_secure_bootstrap() {
                     }),
                     token: Some(Token::new("0123456789abcdef-._~+/==").unwrap()),
                     admin: None,
+                    transparent: None,
                 };
                 if let Err(said) = envoy::validate(&envoy, &bootstrap.to_json()) {
                     panic!("{control_plane} {server_name:?}: {said}");

@@ -40,7 +40,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["diag", "model", "name", "server", "snapshot", "source"],
     ),
     ("admin", &["diag", "model", "rollout", "server", "snapshot"]),
-    ("sidecar", &["translate"]),
+    ("sidecar", &["model", "translate"]),
     ("embed", &["model", "server", "snapshot"]),
     ("shim", &["proto"]),
     (
