@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod demo;
 mod output;
+mod redirect;
 mod serve;
 mod serve_rollout;
 mod serve_security;
@@ -63,6 +64,7 @@ enum Command {
     Check(check::Args),
     Translate(translate::Args),
     Bootstrap(bootstrap::Args),
+    Redirect(redirect::Args),
     Shim(shim::Args),
     Demo(demo::Args),
     Completions(completions::Args),
@@ -108,6 +110,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Translate(args) => translate::run(&args),
         Command::Bootstrap(args) => bootstrap::run(&args),
+        Command::Redirect(args) => redirect::run(args),
         Command::Shim(args) => shim::run(&args),
         Command::Demo(args) => demo::run(args),
         Command::Completions(args) => completions::run(&args),

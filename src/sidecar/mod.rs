@@ -1,7 +1,9 @@
-//! What a sidecar starts with. Knows where the control plane is, and nothing of what it will say.
+//! What a sidecar starts with. Knows where the control plane is, and nothing of what it will say; and [`redirect`], by which
+//! it gets what its application sends.
 
 mod bootstrap;
 mod ip_families;
+pub mod redirect;
 mod security;
 mod transparent;
 
