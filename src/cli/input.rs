@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
+use super::capture::CaptureMode;
 use crate::source;
 use crate::source::Source;
 use crate::source::State;
@@ -44,6 +45,15 @@ impl Input {
                 kubeconfig,
                 context,
             },
+        }
+    }
+
+    /// How sidecars get hold of their applications' requests, if nobody says. Who writes a folder has applications that
+    /// know of their sidecar; a Pod's need not.
+    pub(super) fn default_capture(&self) -> CaptureMode {
+        match self.folder {
+            Some(_) => CaptureMode::Explicit,
+            None => CaptureMode::Transparent,
         }
     }
 

@@ -4,6 +4,7 @@
 //! not in sync, the demo's shares were wrong), 2 not done.
 
 mod bootstrap;
+mod capture;
 mod check;
 mod completions;
 mod crds;
@@ -11,6 +12,7 @@ mod demo;
 mod inject;
 mod input;
 mod output;
+mod redirect;
 mod serve;
 mod serve_rollout;
 mod serve_security;
@@ -69,6 +71,7 @@ enum Command {
     Translate(translate::Args),
     Bootstrap(bootstrap::Args),
     Inject(Box<inject::Args>),
+    Redirect(redirect::Args),
     Shim(shim::Args),
     Demo(demo::Args),
     Crds(crds::Args),
@@ -116,6 +119,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Translate(args) => translate::run(&args),
         Command::Bootstrap(args) => bootstrap::run(&args),
         Command::Inject(args) => inject::run(&args),
+        Command::Redirect(args) => redirect::run(args),
         Command::Shim(args) => shim::run(&args),
         Command::Demo(args) => demo::run(args),
         Command::Crds(args) => crds::run(&args),

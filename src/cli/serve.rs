@@ -10,6 +10,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tracing::info;
 
+use super::capture::CaptureMode;
 use super::input::Cluster;
 use super::input::Input;
 use super::serve_rollout::Rollout;
@@ -53,7 +54,11 @@ pub(super) struct Args {
         default_value = "127.0.0.1:15128"
     )]
     listen: SocketAddr,
-    /// Where a sidecar listens for its application, unless its Pod says otherwise (annotation mirrorplane.io/listen)
+    /// How sidecars get hold of their applications' requests, unless a Pod says otherwise (annotation mirrorplane.io/listen)
+    /// [default: explicit for a folder, transparent for the cluster]
+    #[arg(long, env = "MIRRORPLANE_CAPTURE", value_enum)]
+    capture: Option<CaptureMode>,
+    /// Where a sidecar listens for its application with explicit capture, unless its Pod says otherwise
     #[arg(
         long,
         env = "MIRRORPLANE_SIDECAR_LISTEN",
@@ -116,6 +121,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         .check(args.listen, args.webhooks.has_certificates())?;
     super::block_on(async {
         let input = Input::new(args.config_dir, args.cluster);
+        let capture = args.capture.unwrap_or(input.default_capture());
         let source = input.source().await?;
         let listener = server::listen(args.listen)
             .with_context(|| format!("cannot listen on {}", args.listen))?;
@@ -129,7 +135,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             entrance,
             webhook: webhook.await?,
             settings: Settings {
-                listen: args.sidecar_listen,
+                capture: capture.at(args.sidecar_listen),
             },
             rollout: args.rollout.settings(),
             stats: Arc::new(Stats::default()),

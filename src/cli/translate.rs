@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
+use super::capture::CaptureMode;
 use super::input::Cluster;
 use super::input::Input;
 use super::output;
 use super::output::Format;
+use crate::model::Capture;
 use crate::name::Namespaced;
 use crate::pipeline::Pipeline;
 use crate::resolve::Settings;
@@ -29,14 +31,26 @@ pub(super) struct Args {
     /// A Pod or a workload (Deployment, StatefulSet, DaemonSet)
     #[arg(long, value_name = "NAMESPACE/NAME")]
     node: Namespaced,
+    /// How sidecars get hold of their applications' requests, unless a Pod says otherwise [default: explicit for a folder,
+    /// transparent for the cluster]
+    #[arg(long, value_enum)]
+    capture: Option<CaptureMode>,
     /// Form of the output; text is YAML
     #[arg(long, short, value_enum, default_value_t = Format::Yaml)]
     output: Format,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let state = Input::new(args.directory.clone(), args.cluster.clone()).read()?;
-    let step = Pipeline::new(Settings::default()).step(&state.objects);
+    let input = Input::new(args.directory.clone(), args.cluster.clone());
+    let capture = args.capture.unwrap_or(input.default_capture());
+    let settings = match capture {
+        CaptureMode::Explicit => Settings::default(),
+        CaptureMode::Transparent => Settings {
+            capture: Capture::Transparent,
+        },
+    };
+    let state = input.read()?;
+    let step = Pipeline::new(settings).step(&state.objects);
     output::ensure_served(&step)?;
     for diagnostic in state.report.iter().chain(&step.report) {
         output::talk(diagnostic);

@@ -49,6 +49,7 @@ fn envoy_accepts_every_bootstrap() {
                     tls: None,
                     token: None,
                     admin,
+                    transparent: None,
                 };
                 if let Err(said) = envoy::validate(&envoy, &bootstrap.to_json()) {
                     panic!("{control_plane} {delivery:?} {admin:?}: {said}");
@@ -95,6 +96,7 @@ fn envoy_accepts_every_secure_bootstrap() {
                         Token::new("0123456789abcdef-._~+/==").unwrap(),
                     )),
                     admin: None,
+                    transparent: None,
                 };
                 if let Err(said) = envoy::validate(&envoy, &bootstrap.to_json()) {
                     panic!("{control_plane} {server_name:?}: {said}");
@@ -129,6 +131,7 @@ fn envoy_accepts_a_bootstrap_with_a_token_that_changes() {
         tls: None,
         token: Some(Credential::File(file)),
         admin: None,
+        transparent: None,
     };
     envoy::validate(&envoy, &bootstrap.to_json()).unwrap();
     let shim = shim::Bootstrap::parse(&bootstrap.to_yaml()).unwrap();

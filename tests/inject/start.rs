@@ -1,12 +1,13 @@
 //! What an injected sidecar starts with.
 
+use mirrorplane::sidecar::IpFamilies;
 use mirrorplane::sidecar::inject::{Outcome, Settings};
 use serde_json::Value;
 
 use crate::{envoy, read, run, settings};
 
-/// The bootstrap as the container gets it, in a Pod with this address, and the SDS file.
-fn bootstrap(settings: &Settings, address: &str) -> (Value, String) {
+/// The bootstrap as the container gets it, and the SDS file.
+fn bootstrap(settings: &Settings) -> (Value, String) {
     let (home, pod) =
         read("{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: []}}");
     let Outcome::Injected(patch) = run(&pod, &home, settings).unwrap().outcome else {
@@ -17,7 +18,7 @@ fn bootstrap(settings: &Settings, address: &str) -> (Value, String) {
     let arguments = &pod["spec"]["initContainers"][1]["args"];
     assert_eq!(arguments[0], "--config-yaml");
     let text = arguments[1].as_str().unwrap();
-    let text = text.replace("$(POD_IP)", address).replace("$$", "$");
+    let text = text.replace("$$", "$");
     let sds = &pod["metadata"]["annotations"]["mirrorplane.io/token-sds"];
     (
         serde_json::from_str(&text).unwrap(),
@@ -26,17 +27,18 @@ fn bootstrap(settings: &Settings, address: &str) -> (Value, String) {
 }
 
 #[test]
-fn envoy_accepts_it_in_pods_of_either_family() {
+fn envoy_accepts_it_for_each_address_family() {
     let Some(binary) = envoy::binary() else {
         return;
     };
     let mut settings = settings();
     let ca = rcgen::generate_simple_self_signed(["ca".to_owned()]).unwrap();
     settings.ca = Some(ca.cert.pem());
-    for address in ["127.0.0.1", "::1"] {
+    for families in [IpFamilies::Ipv4, IpFamilies::Ipv6, IpFamilies::Dual] {
+        settings.ip_families = families;
         for control_plane in ["mirrorplane.mirrorplane-system.svc:15128", "10.0.0.1:15128"] {
             settings.control_plane = control_plane.parse().unwrap();
-            let (mut bootstrap, sds) = bootstrap(&settings, address);
+            let (mut bootstrap, sds) = bootstrap(&settings);
             assert_eq!(bootstrap.get("node"), None);
             // In the Pod, arguments say it.
             bootstrap["node"] = serde_json::json!({"id": "curl/curl", "cluster": "curl"});

@@ -32,7 +32,7 @@ async fn every_golden_case_is_accepted_by_a_real_envoy() {
             let Some((node, _)) = model.nodes.iter().find(|(_, of)| *of == group) else {
                 continue;
             };
-            if model.groups[group].listen.port() != Settings::default().listen.port() {
+            if model.groups[group].capture != Settings::default().capture {
                 continue;
             }
             let plane = Plane {

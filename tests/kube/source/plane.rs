@@ -40,6 +40,7 @@ impl Plane {
         let config = app::Config {
             source: Source::Kubernetes(client),
             entrance: listener.into(),
+            webhook: None,
             settings: Settings::default(),
             rollout: Default::default(),
             stats: Arc::new(Stats::default()),

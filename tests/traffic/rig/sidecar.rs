@@ -124,6 +124,7 @@ impl Sidecar {
             tls,
             token,
             admin: (plane.kind == Kind::Envoy).then_some(admin),
+            transparent: None,
         };
         Self::spawn(plane, proxy, admin, &bootstrap.to_json())
     }
