@@ -215,18 +215,21 @@ struct RtdsLayer {
 #[serde(deny_unknown_fields)]
 struct StaticResources {
     clusters: Vec<cluster::Cluster>,
-    #[serde(default)]
-    listeners: Vec<serde::de::IgnoredAny>,
+    #[serde(default, rename = "listeners", deserialize_with = "no_listeners")]
+    _listeners: (),
+}
+
+fn no_listeners<'de, D: serde::Deserializer<'de>>(from: D) -> Result<(), D::Error> {
+    match Vec::<serde::de::IgnoredAny>::deserialize(from)?.is_empty() {
+        true => Ok(()),
+        false => Err(serde::de::Error::custom(
+            "the shim does not capture transparently: run Envoy with this bootstrap, or make it without --transparent",
+        )),
+    }
 }
 
 impl File {
     fn into_bootstrap(self) -> Result<Bootstrap, BootstrapError> {
-        if !self.static_resources.listeners.is_empty() {
-            return Err(field(
-                "static_resources.listeners",
-                "the shim does not capture transparently; run Envoy with this bootstrap, or leave out --transparent",
-            ));
-        }
         let ads = self.dynamic_resources.ads_config;
         let Ok([service]) = <[GrpcService; 1]>::try_from(ads.grpc_services) else {
             return Err(field(

@@ -166,3 +166,7 @@ fn onward(cluster: Cluster) -> Cluster {
         ..cluster
     }
 }
+
+#[cfg(test)]
+#[path = "captured_tests.rs"]
+pub(super) mod tests;

@@ -9,14 +9,14 @@ use prost::Message;
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
 use super::names::ServicePort;
-use super::{Resources, translate};
+use super::{Resources, captured, translate};
 use crate::model::{
     Backend, Capture, Certainty, Destination, DestinationPort, Fraction, Group, Mirror, Protocol,
 };
 use crate::name::Namespaced;
 use crate::proto;
 
-fn backend(name: &str, port: u16, protocol: Protocol, endpoints: usize) -> Arc<Backend> {
+pub(super) fn backend(name: &str, port: u16, protocol: Protocol, endpoints: usize) -> Arc<Backend> {
     Arc::new(Backend {
         service: Namespaced::new("pipy", name),
         port: NonZeroU16::new(port).unwrap(),
@@ -53,7 +53,7 @@ fn destination(name: &str, ports: Vec<DestinationPort>) -> Destination {
 }
 
 /// One of everything: two mirrors, a gRPC target, no endpoints, a port without mirrors.
-fn full() -> Group {
+pub(super) fn full() -> Group {
     let v2 = backend("ok-v2", 8080, Protocol::Http2, 2);
     group(vec![destination(
         "ok-v1",
@@ -77,7 +77,7 @@ fn full() -> Group {
     )])
 }
 
-fn encoded(resources: &Resources) -> Vec<(&'static str, Vec<u8>)> {
+pub(super) fn encoded(resources: &Resources) -> Vec<(&'static str, Vec<u8>)> {
     fn all<M: Message>(url: &'static str, messages: &[M]) -> Vec<(&'static str, Vec<u8>)> {
         messages.iter().map(|m| (url, m.encode_to_vec())).collect()
     }
@@ -137,7 +137,9 @@ fn values(value: &Value, path: &str, found: &mut Vec<String>) {
 
 #[test]
 fn every_field_has_a_name_in_proto() {
-    for (url, bytes) in encoded(&translate(&full())) {
+    let groups = [full(), captured::tests::full()];
+    let encoded = groups.iter().flat_map(|group| encoded(&translate(group)));
+    for (url, bytes) in encoded {
         let message = proto::decode(url, &bytes).unwrap();
         let mut found = Vec::new();
         nameless(&message, url, &mut found);

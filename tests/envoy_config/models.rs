@@ -41,6 +41,25 @@ pub(crate) fn all() -> Vec<(&'static str, Group)> {
     no_port.capture = Capture::Explicit("127.0.0.1:0".parse().unwrap());
     let mut port_80 = group(Vec::new());
     port_80.capture = Capture::Explicit("127.0.0.1:80".parse().unwrap());
+    let mut transparent = group(vec![destination(
+        "ok-v1",
+        vec![
+            port(
+                v1(),
+                vec![mirror("rule", v2(), 1), mirror("other", grpc(), 1)],
+            ),
+            port(grpc(), Vec::new()),
+        ],
+    )]);
+    transparent.capture = Capture::Transparent;
+    for port in &mut transparent.destinations[0].ports {
+        let number = port.backend.port.get();
+        let ips = ["10.96.0.7".parse().unwrap(), "fd00::8".parse().unwrap()];
+        port.addresses = ips.map(|ip| SocketAddr::new(ip, number)).to_vec();
+    }
+    transparent.destinations[0].ports[1].certainty = Certainty::Assumed;
+    let mut transparent_nothing = group(Vec::new());
+    transparent_nothing.capture = Capture::Transparent;
     vec![
         ("nothing", group(Vec::new())),
         (
@@ -88,6 +107,8 @@ pub(crate) fn all() -> Vec<(&'static str, Group)> {
         ("names that are ours", group(names)),
         ("any port", no_port),
         ("port 80", port_80),
+        ("transparent", transparent),
+        ("transparent, nothing", transparent_nothing),
     ]
 }
 

@@ -200,6 +200,11 @@ impl Sidecar {
             .sum()
     }
 
+    /// Where Envoy's admin interface is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// A page of Envoy's admin interface.
     pub(crate) async fn admin(&self, page: &str) -> String {
         super::caller::get(self.admin, &format!("/{page}")).await
