@@ -12,6 +12,7 @@
 //! | Module | Is given | Yields |
 //! |---|---|---|
 //! | [`api`] | | the types of the objects that are read |
+//! | [`crd`] | those types | their definitions for a Kubernetes API server |
 //! | [`diag`] | | what is said to the user: code, place, effect, help |
 //! | [`source`] | a folder, or the Kubernetes API | `Objects`: one consistent state of the world |
 //! | [`dialect`] | plugin objects | rules in our own words |
@@ -51,6 +52,7 @@ pub mod api;
 pub mod app;
 pub mod certificates;
 pub mod cli;
+pub mod crd;
 pub mod diag;
 pub mod dialect;
 pub mod embed;

@@ -6,6 +6,7 @@
 mod bootstrap;
 mod check;
 mod completions;
+mod crds;
 mod demo;
 mod inject;
 mod input;
@@ -70,6 +71,7 @@ enum Command {
     Inject(Box<inject::Args>),
     Shim(shim::Args),
     Demo(demo::Args),
+    Crds(crds::Args),
     Completions(completions::Args),
 }
 
@@ -116,6 +118,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Inject(args) => inject::run(&args),
         Command::Shim(args) => shim::run(&args),
         Command::Demo(args) => demo::run(args),
+        Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

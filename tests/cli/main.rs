@@ -5,5 +5,6 @@
 mod check;
 mod cluster;
 mod command;
+mod definitions;
 mod mistakes;
 mod offline;
