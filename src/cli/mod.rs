@@ -10,6 +10,7 @@ mod crds;
 mod demo;
 mod inject;
 mod input;
+mod namespace;
 mod output;
 mod serve;
 mod serve_rollout;
@@ -69,6 +70,7 @@ enum Command {
     Translate(translate::Args),
     Bootstrap(bootstrap::Args),
     Inject(Box<inject::Args>),
+    Namespace(namespace::Args),
     Shim(shim::Args),
     Demo(demo::Args),
     Crds(crds::Args),
@@ -116,6 +118,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Translate(args) => translate::run(&args),
         Command::Bootstrap(args) => bootstrap::run(&args),
         Command::Inject(args) => inject::run(&args),
+        Command::Namespace(args) => namespace::run(args),
         Command::Shim(args) => shim::run(&args),
         Command::Demo(args) => demo::run(args),
         Command::Crds(args) => crds::run(&args),
