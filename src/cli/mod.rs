@@ -11,6 +11,7 @@ mod crds;
 mod demo;
 mod inject;
 mod input;
+mod namespace;
 mod output;
 mod redirect;
 mod serve;
@@ -72,6 +73,7 @@ enum Command {
     Bootstrap(bootstrap::Args),
     Inject(Box<inject::Args>),
     Redirect(redirect::Args),
+    Namespace(namespace::Args),
     Shim(shim::Args),
     Demo(demo::Args),
     Crds(crds::Args),
@@ -120,6 +122,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Bootstrap(args) => bootstrap::run(&args),
         Command::Inject(args) => inject::run(&args),
         Command::Redirect(args) => redirect::run(args),
+        Command::Namespace(args) => namespace::run(args),
         Command::Shim(args) => shim::run(&args),
         Command::Demo(args) => demo::run(args),
         Command::Crds(args) => crds::run(&args),

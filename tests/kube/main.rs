@@ -23,3 +23,4 @@ mod serve;
 mod sidecar;
 mod smoke;
 mod source;
+mod webhook;

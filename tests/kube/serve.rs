@@ -56,7 +56,8 @@ impl Serve {
         this
     }
 
-    async fn said_address(&self, before: &str) -> String {
+    /// The address that stands after this in the log.
+    pub(crate) async fn said_address(&self, before: &str) -> String {
         eventually(format!("`{before}` in the log"), async || {
             let log = self.log();
             let (_, rest) = log.split_once(before)?;

@@ -74,6 +74,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "access",
             "admin",
             "admission",
+            "api",
             "app",
             "certificates",
             "crd",
