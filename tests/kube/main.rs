@@ -8,6 +8,8 @@
 
 mod columns;
 mod definitions;
+mod install;
+mod readme;
 #[allow(
     dead_code,
     reason = "the rig has whole sentences, also where no test says the second half"

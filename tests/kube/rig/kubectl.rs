@@ -2,12 +2,16 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{Cluster, DEADLINE};
+
+/// How long a script may take.
+const LONGEST_SCRIPT: Duration = Duration::from_secs(300);
 
 /// What a command has said.
 #[derive(Debug)]
@@ -33,6 +37,11 @@ impl Said {
         self.stderr
     }
 
+    /// What it printed, whether it succeeded or not.
+    pub(crate) fn stdout(&self) -> &str {
+        &self.stdout
+    }
+
     /// What it printed for people beside its data, such as warnings.
     pub(crate) fn stderr(&self) -> &str {
         &self.stderr
@@ -50,7 +59,7 @@ impl Cluster {
         let mut command = self.command(&self.program("kubectl"));
         command.args(arguments);
         let said = format!("kubectl {}", arguments.join(" "));
-        run(command, said, stdin).await
+        run(command, said, stdin, DEADLINE).await
     }
 
     /// Applies a manifest; it must be accepted.
@@ -64,7 +73,7 @@ impl Cluster {
     pub(crate) async fn shell(&self, script: &str) -> Said {
         let mut command = self.command(Path::new("bash"));
         command.args(["-euo", "pipefail", "-c", script]);
-        run(command, script.to_owned(), "").await
+        run(command, script.to_owned(), "", LONGEST_SCRIPT).await
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -86,7 +95,7 @@ impl Cluster {
     }
 }
 
-async fn run(mut command: Command, said: String, stdin: &str) -> Said {
+async fn run(mut command: Command, said: String, stdin: &str, longest: Duration) -> Said {
     let mut child = command.spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let fed = async {
@@ -95,7 +104,7 @@ async fn run(mut command: Command, said: String, stdin: &str) -> Said {
         drop(input);
         unread
     };
-    let ended = timeout(DEADLINE, async {
+    let ended = timeout(longest, async {
         tokio::join!(fed, child.wait_with_output())
     })
     .await;
