@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::install::helm;
+use crate::chart::helm;
 use crate::rig::{Cluster, Parts};
 
 /// As on the page, but for the two commands that need a kubelet.

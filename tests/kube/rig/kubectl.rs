@@ -1,9 +1,10 @@
 //! kubectl, as a user types it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -35,6 +36,11 @@ impl Said {
     pub(crate) fn refused(self) -> String {
         assert!(!self.succeeded, "{}\n{}", self.command, self.stdout);
         self.stderr
+    }
+
+    /// Whether it succeeded.
+    pub(crate) fn succeeded(&self) -> bool {
+        self.succeeded
     }
 
     /// What it printed, whether it succeeded or not.
@@ -74,6 +80,20 @@ impl Cluster {
         let mut command = self.command(Path::new("bash"));
         command.args(["-euo", "pipefail", "-c", script]);
         run(command, script.to_owned(), "", LONGEST_SCRIPT).await
+    }
+
+    /// The path of a kubeconfig with the rights of a service account, by a token that is good for an hour.
+    pub(crate) async fn kubeconfig_of(&self, namespace: &str, account: &str) -> PathBuf {
+        let create = ["create", "token", account, "-n", namespace, "--duration=1h"];
+        let token = self.kubectl(&create).await.ok();
+        let text = std::fs::read_to_string(self.kubeconfig()).unwrap();
+        let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
+        kubeconfig["users"][0]["user"] = json!({"token": token.trim()});
+        let path = self
+            .folder()
+            .join(format!("kubeconfig.{namespace}.{account}"));
+        std::fs::write(&path, kubeconfig.to_string()).unwrap();
+        path
     }
 
     fn command(&self, program: &Path) -> Command {
