@@ -15,3 +15,4 @@ mod rig;
 mod serve;
 mod sidecar;
 mod smoke;
+mod source;
