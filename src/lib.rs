@@ -12,6 +12,7 @@
 //! | Module | Is given | Yields |
 //! |---|---|---|
 //! | [`api`] | | the types of the objects that are read |
+//! | [`crd`] | those types | their definitions for a Kubernetes API server |
 //! | [`diag`] | | what is said to the user: code, place, effect, help |
 //! | [`source`] | a folder | `Objects`: one consistent state of the world |
 //! | [`dialect`] | plugin objects | rules in our own words |
@@ -47,6 +48,7 @@ pub mod admin;
 pub mod api;
 pub mod app;
 pub mod cli;
+pub mod crd;
 pub mod diag;
 pub mod dialect;
 pub mod embed;

@@ -1,11 +1,12 @@
 //! `MeshConfig` of `config.openservicemesh.io` (v1alpha1, v1alpha2) and of fsm's `config.flomesh.io`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::meta::ObjectMeta;
 
 /// `MeshConfig`; only the plugin switch is read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MeshConfig {
     /// Standard metadata.
     pub metadata: ObjectMeta,
@@ -15,7 +16,7 @@ pub struct MeshConfig {
 }
 
 /// The used part of the settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MeshConfigSpec {
     /// Optional features.
@@ -23,7 +24,7 @@ pub struct MeshConfigSpec {
 }
 
 /// The used feature flags.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FeatureFlags {
     /// Whether plugins have any effect; off if absent, as in osm-edge.

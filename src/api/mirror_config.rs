@@ -1,12 +1,13 @@
 //! The keys of `spec.config` in a PluginConfig of a mirror plugin.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::core::IntOrString;
 
 /// Where requests are mirrored to, and how many.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MirrorConfig {
     /// Namespace of the target Service.
@@ -21,7 +22,7 @@ pub struct MirrorConfig {
 }
 
 /// The share of requests, as a fraction of 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Percentage {
     /// From 0 (nothing) to 1 (everything), for compatibility a number or a number as text.
     #[serde(default)]

@@ -1,12 +1,13 @@
 //! `plugin.flomesh.io/v1alpha1`: osm-edge's (and fsm's) plugin kinds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::meta::{LabelSelector, ObjectMeta};
 
 /// `Plugin` (cluster-scoped): a filter that can be put into chains.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plugin {
     /// Standard metadata.
     pub metadata: ObjectMeta,
@@ -16,7 +17,7 @@ pub struct Plugin {
 }
 
 /// What a [`Plugin`] is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct PluginSpec {
     /// Order among the plugins of a chain, highest first; 0 if absent.
@@ -28,7 +29,7 @@ pub struct PluginSpec {
 }
 
 /// `PluginChain`: which workloads get which plugins. Its own namespace means nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PluginChain {
     /// Standard metadata.
     pub metadata: ObjectMeta,
@@ -37,7 +38,7 @@ pub struct PluginChain {
 }
 
 /// Plugins and workloads of a [`PluginChain`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PluginChainSpec {
     /// Plugins by position in the sidecar.
     pub chains: Vec<Chain>,
@@ -49,7 +50,7 @@ pub struct PluginChainSpec {
 }
 
 /// The plugins at one position in the sidecar.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Chain {
     /// `inbound-tcp`, `inbound-http`, `outbound-tcp` or `outbound-http`.
     pub name: String,
@@ -58,7 +59,7 @@ pub struct Chain {
 }
 
 /// Which workloads a [`PluginChain`] is for: those that both selectors match. An absent one matches everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Selectors {
     /// By the Pod's labels.
@@ -68,7 +69,7 @@ pub struct Selectors {
 }
 
 /// `PluginConfig`: what a plugin does, for which destinations. Its own namespace means nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PluginConfig {
     /// Standard metadata.
     pub metadata: ObjectMeta,
@@ -77,7 +78,7 @@ pub struct PluginConfig {
 }
 
 /// What a [`PluginConfig`] says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PluginConfigSpec {
     /// Name of the Plugin.
@@ -92,7 +93,7 @@ pub struct PluginConfigSpec {
 }
 
 /// A destination of a [`PluginConfig`]; fsm's schema takes a whole `ObjectReference`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DestinationRef {
     /// `Service`.

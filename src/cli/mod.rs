@@ -6,6 +6,7 @@
 mod bootstrap;
 mod check;
 mod completions;
+mod crds;
 mod demo;
 mod input;
 mod output;
@@ -66,6 +67,7 @@ enum Command {
     Bootstrap(bootstrap::Args),
     Shim(shim::Args),
     Demo(demo::Args),
+    Crds(crds::Args),
     Completions(completions::Args),
 }
 
@@ -111,6 +113,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Bootstrap(args) => bootstrap::run(&args),
         Command::Shim(args) => shim::run(&args),
         Command::Demo(args) => demo::run(args),
+        Command::Crds(args) => crds::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -4,5 +4,6 @@
 
 mod check;
 mod command;
+mod definitions;
 mod mistakes;
 mod offline;

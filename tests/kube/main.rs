@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stderr, reason = "what is skipped is said")]
 
+mod columns;
+mod definitions;
 mod identity;
 #[allow(
     dead_code,

@@ -70,14 +70,18 @@ impl Ports {
 }
 
 impl Cluster {
-    /// The cluster of this test binary, with controllers; `None` if this machine has no binaries for one.
+    /// The cluster of this test binary, with controllers and our kinds; `None` if this machine has no binaries for one.
     pub(crate) async fn shared() -> Option<&'static Self> {
         static SHARED: OnceCell<Option<Cluster>> = OnceCell::const_new();
-        let shared = SHARED.get_or_init(|| Self::own(Parts::Controllers)).await;
-        shared.as_ref()
+        let shared = SHARED.get_or_init(async || {
+            let cluster = Self::own(Parts::Controllers).await?;
+            cluster.define_kinds().await;
+            Some(cluster)
+        });
+        shared.await.as_ref()
     }
 
-    /// A cluster that a test may break; `None` if this machine has no binaries for one.
+    /// A cluster that a test may break, without our kinds; `None` if this machine has no binaries for one.
     pub(crate) async fn own(parts: Parts) -> Option<Self> {
         let assets = assets()?;
         // Two that start at once may pick the same port.

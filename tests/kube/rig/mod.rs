@@ -11,6 +11,7 @@
 mod authority;
 mod cluster;
 mod guarded;
+mod kinds;
 mod kubectl;
 mod pod;
 

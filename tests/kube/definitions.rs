@@ -1,0 +1,201 @@
+//! The definitions of our kinds in a real API server: what it accepts, and what it refuses.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::rig::Cluster;
+
+fn plugin_object(kind: &str, spec: Value) -> String {
+    let mut object = json!({
+        "apiVersion": "plugin.flomesh.io/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": "any"},
+        "spec": spec,
+    });
+    if kind != "Plugin" {
+        object["metadata"]["namespace"] = json!("default");
+    }
+    object.to_string()
+}
+
+const DRY: [&str; 4] = ["create", "--dry-run=server", "-f", "-"];
+
+#[tokio::test]
+async fn every_object_that_osm_edge_or_fsm_accepts_is_accepted() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let service = json!({"kind": "Service", "name": "v1", "namespace": "pipy"});
+    let config = json!({"namespace": "pipy", "service": "v2", "port": 8080});
+    let accepted = [
+        // No kind needs a spec.
+        ("Plugin", Value::Null),
+        ("PluginChain", Value::Null),
+        ("PluginConfig", Value::Null),
+        ("Plugin", json!({"priority": -1.5, "pipyscript": "()"})),
+        (
+            "Plugin",
+            json!({"pipyscript": "", "matches": [{"apiGroup": "", "kind": "K", "name": "n"}]}),
+        ),
+        // fsm drops what it does not know.
+        ("Plugin", json!({"pipyscript": "()", "matches": "any"})),
+        ("PluginChain", json!({"chains": [], "selectors": {}})),
+        (
+            "PluginChain",
+            json!({"chains": [{"name": "ingress-http", "plugins": []}], "selectors": {}}),
+        ),
+        (
+            "PluginChain",
+            json!({"chains": [], "selectors": {"podSelector": {"matchExpressions": [
+                {"key": "app", "operator": "Exists"},
+                {"key": "app", "operator": "DoesNotExist", "values": []},
+                {"key": "app", "operator": "NotIn", "values": ["a", "b"]},
+            ]}}}),
+        ),
+        (
+            "PluginConfig",
+            json!({"plugin": "p", "destinationRefs": [], "config": {}}),
+        ),
+        (
+            "PluginConfig",
+            json!({"plugin": "p", "destinationRefs": [service], "config": config, "matches": []}),
+        ),
+        (
+            "PluginConfig",
+            json!({"plugin": "p", "config": {}, "destinationRefs": [
+                {"kind": "Deployment", "uid": "u", "fieldPath": "f", "resourceVersion": "1", "apiVersion": "v1"},
+                {"kind": "Service"},
+            ]}),
+        ),
+        // Another plugin's keys are its own affair, whatever they are called.
+        (
+            "PluginConfig",
+            json!({"plugin": "p", "destinationRefs": [service], "config": {
+                "namespace": ["a"], "service": {}, "port": [{"number": 1}], "percentage": 50, "origins": "*",
+            }}),
+        ),
+    ];
+    for (kind, mut spec) in accepted {
+        let mut object: Value = serde_json::from_str(&plugin_object(kind, spec.take())).unwrap();
+        if object["spec"].is_null() {
+            object.as_object_mut().unwrap().remove("spec");
+        }
+        cluster.kubectl_with(&DRY, &object.to_string()).await.ok();
+    }
+    for version in ["v1alpha1", "v1alpha2"] {
+        let mesh = json!({
+            "apiVersion": format!("config.openservicemesh.io/{version}"),
+            "kind": "MeshConfig",
+            "metadata": {"name": "any", "namespace": "default"},
+            "spec": {
+                "sidecar": {"sidecarClass": "pipy", "logLevel": "error"},
+                "traffic": {"enableEgress": true},
+                "featureFlags": {"enablePluginPolicy": true, "enableRetryPolicy": false},
+                "pluginChains": {"outbound-http": [{"plugin": "modules/outbound-http-routing", "priority": 160}]},
+            },
+        });
+        let created = [&DRY[..], &["-o", "json"]].concat();
+        let said = cluster.kubectl_with(&created, &mesh.to_string()).await;
+        let warned = said.stderr().contains("is deprecated; use");
+        assert_eq!(warned, version == "v1alpha1", "{}", said.stderr());
+        let kept: Value = serde_json::from_str(&said.ok()).unwrap();
+        assert_eq!(kept["spec"], mesh["spec"], "a setting is lost");
+    }
+}
+
+#[tokio::test]
+async fn objects_that_can_never_work_are_refused_with_the_reason() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let selecting = |requirement: Value| json!({"chains": [], "selectors": {"namespaceSelector": {"matchExpressions": [requirement]}}});
+    let cases = [
+        (
+            "PluginChain",
+            selecting(json!({"key": "app", "operator": "in", "values": ["a"]})),
+            "spec.selectors.namespaceSelector.matchExpressions[0].operator: Unsupported value: \"in\"",
+        ),
+        (
+            "PluginChain",
+            selecting(json!({"key": "app", "operator": "In", "values": []})),
+            "matchExpressions[0].values: Invalid value: In and NotIn need at least one value",
+        ),
+        (
+            "PluginChain",
+            selecting(json!({"key": "app", "operator": "NotIn"})),
+            "In and NotIn need at least one value: without it the chain selects nothing",
+        ),
+        (
+            "PluginChain",
+            selecting(json!({"key": "app", "operator": "Exists", "values": ["a"]})),
+            "Exists and DoesNotExist take no values: with one the chain selects nothing",
+        ),
+        (
+            "PluginConfig",
+            json!({"plugin": "", "destinationRefs": [], "config": {}}),
+            "spec.plugin: Invalid value",
+        ),
+        (
+            "PluginConfig",
+            json!({"plugin": "p", "destinationRefs": [{"kind": "Deployment"}, {"name": "n"}], "config": {}}),
+            "spec.destinationRefs: Invalid value: no destination is of kind Service",
+        ),
+        (
+            "PluginConfig",
+            json!({"plugin": "p", "destinationRefs": [], "config": "text"}),
+            "spec.config",
+        ),
+        (
+            "PluginConfig",
+            json!({"config": {}}),
+            "spec.plugin: Required value",
+        ),
+        ("Plugin", json!({"priority": "high"}), "spec.priority"),
+    ];
+    for (kind, spec, reason) in cases {
+        let object = plugin_object(kind, spec);
+        // Without the client's own opinion.
+        let arguments = [&DRY[..], &["--validate=false"]].concat();
+        let refused = cluster.kubectl_with(&arguments, &object).await.refused();
+        // As the API server quotes what it refuses.
+        let refused = refused.replace('\n', " ");
+        assert!(refused.contains(reason), "{object}\n{refused}\n{reason}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_the_golden_cases_say_an_api_server_takes() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let cases = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")).unwrap();
+    let mut objects = String::new();
+    for case in cases {
+        let input = case.unwrap().path().join("input.yaml");
+        let Ok(text) = fs::read_to_string(&input) else {
+            continue;
+        };
+        for document in text.split("\n---") {
+            let object: Value = serde_saphyr::from_str(document).unwrap();
+            // Of fsm's group; it is fsm that defines it.
+            let is_ours = ["plugin.flomesh.io", "config.openservicemesh.io"]
+                .iter()
+                .any(|group| {
+                    object["apiVersion"]
+                        .as_str()
+                        .is_some_and(|is| is.starts_with(group))
+                });
+            if is_ours {
+                let mut object = object;
+                if object["metadata"]["namespace"].is_string() {
+                    object["metadata"]["namespace"] = json!("default");
+                }
+                objects.push_str(&format!("---\n{object}\n"));
+            }
+        }
+    }
+    let created = cluster.kubectl_with(&DRY, &objects).await.ok();
+    assert!(created.lines().count() > 50, "{created}");
+}
