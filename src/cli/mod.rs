@@ -13,6 +13,7 @@ mod output;
 mod serve;
 mod serve_rollout;
 mod serve_security;
+mod serve_status;
 mod shim;
 mod status;
 mod translate;

@@ -14,6 +14,7 @@ use super::input::Cluster;
 use super::input::Input;
 use super::serve_rollout::Rollout;
 use super::serve_security::Security;
+use super::serve_status::Status;
 use crate::app;
 use crate::resolve::Settings;
 use crate::server;
@@ -71,6 +72,8 @@ pub(super) struct Args {
     rollout: Rollout,
     #[command(flatten)]
     security: Security,
+    #[command(flatten)]
+    status: Status,
 }
 
 /// Whether and where operators may ask.
@@ -116,6 +119,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         info!(address = %listener.local_addr()?, objects = %input, "serving");
         let config = app::Config {
+            status: args.status.settings(&source),
             source,
             entrance: args.security.entrance(listener, &input).await?,
             settings: Settings {

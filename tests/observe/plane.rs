@@ -65,6 +65,7 @@ impl Plane {
         let (ads, admin_address) = (listener.local_addr().unwrap(), admin.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let config = app::Config {
+            status: None,
             source: Source::Folder(folder.path().to_owned()),
             entrance: listener.into(),
             settings: Settings::default(),

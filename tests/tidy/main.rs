@@ -41,6 +41,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["diag", "model", "name", "server", "snapshot", "source"],
     ),
     ("admin", &["diag", "model", "rollout", "server", "snapshot"]),
+    (
+        "status",
+        &[
+            "api", "diag", "dialect", "model", "name", "rollout", "server", "source",
+        ],
+    ),
     ("sidecar", &["translate"]),
     ("embed", &["model", "server", "snapshot"]),
     ("shim", &["proto"]),
@@ -52,7 +58,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "app",
         &[
             "admin", "diag", "name", "pipeline", "resolve", "rollout", "server", "snapshot",
-            "source",
+            "source", "status",
         ],
     ),
     (
@@ -75,6 +81,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "sidecar",
             "snapshot",
             "source",
+            "status",
             "translate",
             "transport",
         ],

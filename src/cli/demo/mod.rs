@@ -89,6 +89,7 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
     let proxy = proxy_address().await?;
     let stats = Arc::new(Stats::default());
     let config = app::Config {
+        status: None,
         source: Source::Folder(mesh.path().to_owned()),
         entrance: listener.into(),
         settings: Settings { listen: proxy },
