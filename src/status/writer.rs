@@ -130,18 +130,18 @@ impl Writer {
                 settled(true)
             }
             Ok(Err(kube::Error::Api(status))) => match status.code {
-                // Without a name it is the path that is not found: there is no status subresource.
-                404 if status
-                    .details
-                    .as_ref()
-                    .is_none_or(|one| one.name != name.name) =>
-                {
-                    self.closed.insert(*kind);
-                    unkept(*kind, "its definition has no status subresource");
-                    settled(false)
-                }
-                // It is gone, or another object has its name; then that is told soon.
-                404 | 409 => settled(false),
+                404 => match timeout(PATIENCE, api.get_opt(&name.name)).await {
+                    Ok(Ok(Some(_))) => {
+                        self.closed.insert(*kind);
+                        unkept(*kind, "its definition has no status subresource");
+                        settled(false)
+                    }
+                    // That it is gone is told soon.
+                    Ok(Ok(None)) => settled(false),
+                    _ => Outcome::Failed(status.message.clone()),
+                },
+                // Another object has its name by now.
+                409 => settled(false),
                 400 | 422 => {
                     let (code, error) = ("MP506", &status.message);
                     tracing::warn!(code, kind = kind.as_str(), %name, error, "a status is refused");

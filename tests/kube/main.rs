@@ -18,3 +18,4 @@ mod serve;
 mod sidecar;
 mod smoke;
 mod source;
+mod status;

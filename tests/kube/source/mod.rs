@@ -1,6 +1,6 @@
 //! A control plane that reads the Kubernetes API.
 
 mod life;
-mod mesh;
+pub(crate) mod mesh;
 mod objects;
 mod plane;
