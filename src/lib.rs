@@ -5,8 +5,8 @@
 //! Data flows one way. Every arrow is a value; the stages in the middle are pure functions, only the ends do I/O.
 //!
 //! ```text
-//! files ─► source ─► resolve (+ dialect) ─► model ─► translate ─► snapshot ─► rollout ─► server ─► Envoy / shim
-//!          Objects        └─► diag::Report                          World      World       ADS
+//! files,       source ─► resolve (+ dialect) ─► model ─► translate ─► snapshot ─► rollout ─► server ─► Envoy / shim
+//! Kubernetes ─► Objects       └─► diag::Report                         World      World       ADS
 //! ```
 //!
 //! | Module | Is given | Yields |
@@ -14,7 +14,7 @@
 //! | [`api`] | | the types of the objects that are read |
 //! | [`crd`] | those types | their definitions for a Kubernetes API server |
 //! | [`diag`] | | what is said to the user: code, place, effect, help |
-//! | [`source`] | a folder | `Objects`: one consistent state of the world |
+//! | [`source`] | a folder, or the Kubernetes API | `Objects`: one consistent state of the world |
 //! | [`dialect`] | plugin objects | rules in our own words |
 //! | [`resolve`] | `Objects` | `(Model, Report)`; total: a bad object rejects itself only |
 //! | [`model`] | | what is mirrored, for whom, where to |

@@ -7,7 +7,7 @@
 //! files    bytes    documents  values                objects
 //! ```
 //!
-//! [`kubernetes`] has its own way to the same objects.
+//! [`kubernetes`] has its own way to the same objects, and decodes and reports them as a folder's.
 //!
 //! What cannot be read any more stays as it was last valid, and is reported with its place.
 

@@ -92,7 +92,10 @@ impl Cluster {
     /// Of each feed: the kind, whether the server answers about it, and how many objects there are.
     pub(super) fn feeds(&self) -> impl Iterator<Item = (&'static Row, bool, usize)> {
         let feeds = self.feeds.iter();
-        feeds.map(|told| (told.row, told.trouble.is_none(), told.objects.len()))
+        feeds.map(|told| {
+            let answers = told.is_known && told.trouble.is_none();
+            (told.row, answers, told.objects.len())
+        })
     }
 
     /// What there is to publish.
@@ -280,4 +283,94 @@ fn duplicate(row: &Row, name: &Namespaced) -> Diagnostic {
     about_cluster(Code::Duplicate, message)
         .effect("the other one is used, this one has no effect")
         .help("remove one of them, or rename it")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Cluster;
+    use super::followed;
+    use crate::source::kubernetes::news::News;
+    use crate::source::kubernetes::news::Trouble;
+    use crate::source::kubernetes::read::read;
+
+    /// A cluster in which every kind but those of these groups is there, without objects.
+    fn without(groups: &[&str]) -> Cluster {
+        let mut cluster = Cluster::new();
+        for (feed, row) in followed().enumerate() {
+            assert!(!cluster.is_complete());
+            cluster.hear(feed, News::Listing);
+            let news = if groups.contains(&row.group) {
+                News::Absent
+            } else {
+                News::Listed
+            };
+            cluster.hear(feed, news);
+        }
+        assert!(cluster.is_complete());
+        cluster
+    }
+
+    fn codes(cluster: &Cluster) -> Vec<&'static str> {
+        let report = cluster.state().report;
+        report.iter().map(|one| one.code.as_str()).collect()
+    }
+
+    fn feed(group: &str, kind: &str) -> usize {
+        let mut rows = followed();
+        let found = rows.position(|row| (row.group, row.name) == (group, kind));
+        found.unwrap()
+    }
+
+    #[test]
+    fn a_kind_of_two_groups_is_missed_only_if_neither_is_there() {
+        let [osm, fsm] = ["config.openservicemesh.io", "config.flomesh.io"];
+        for (absent, expected) in [
+            (vec![], vec![]),
+            (vec![fsm], vec![]),
+            (vec![osm], vec![]),
+            (vec![osm, fsm], vec!["MP015"]),
+            (vec!["plugin.flomesh.io"], vec!["MP015"; 3]),
+        ] {
+            assert_eq!(codes(&without(&absent)), expected, "{absent:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_objects_of_a_name_in_two_groups_the_first_is_used() {
+        let mut cluster = without(&[]);
+        for (group, on) in [
+            ("config.openservicemesh.io", true),
+            ("config.flomesh.io", false),
+        ] {
+            let feed = feed(group, "MeshConfig");
+            let object = json!({
+                "metadata": {"name": "mesh", "namespace": "m"},
+                "spec": {"featureFlags": {"enablePluginPolicy": on}},
+            });
+            let kind = followed().nth(feed).unwrap().kind;
+            let reading = Box::new(read(kind, object).unwrap());
+            assert!(cluster.hear(feed, News::Object(reading)));
+        }
+        assert_eq!(codes(&cluster), ["MP006"]);
+        let state = cluster.state();
+        let config = state.objects.mesh_configs.values().next().unwrap();
+        assert!(config.object.spec.feature_flags.enable_plugin_policy);
+    }
+
+    #[test]
+    fn what_the_server_failed_with_first_is_told_until_it_answers_about_everything() {
+        let mut cluster = without(&[]);
+        let lost = |why: &str| News::Trouble(Trouble::Lost(why.to_owned()));
+        assert!(cluster.hear(3, lost("connection refused")));
+        assert!(cluster.hear(1, lost("a timeout")));
+        assert_eq!(codes(&cluster), ["MP017"]);
+        assert_eq!(cluster.lost(), Some("connection refused"));
+        assert!(cluster.hear(3, News::Well));
+        assert_eq!(cluster.lost(), Some("connection refused"));
+        assert!(cluster.hear(1, News::Well));
+        assert_eq!(cluster.lost(), None);
+        assert!(!cluster.hear(1, News::Well));
+    }
 }

@@ -26,6 +26,8 @@ use tokio::time::timeout;
 
 use super::backoff::Backoff;
 use super::backoff::jittered;
+use super::fault::Closed;
+use super::fault::Fault;
 use super::news::News;
 use super::news::Trouble;
 use super::read::name;
@@ -53,59 +55,6 @@ const LOST: Duration = Duration::from_secs(2);
 
 /// Where the news of the feeds go, with the number of the feed.
 pub(super) type Outbox = mpsc::Sender<(usize, News)>;
-
-/// Nobody listens any more.
-struct Closed;
-
-/// Why a feed could not go on.
-enum Fault {
-    Closed,
-    /// What the server has told is too old: it has to be asked for everything again.
-    Expired,
-    /// The server does not have what was asked for.
-    Missing,
-    Failed(Trouble),
-}
-
-impl From<Closed> for Fault {
-    fn from(_: Closed) -> Self {
-        Self::Closed
-    }
-}
-
-impl From<kube::Error> for Fault {
-    fn from(error: kube::Error) -> Self {
-        match error {
-            kube::Error::Api(status) => match status.code {
-                404 => Self::Missing,
-                410 => Self::Expired,
-                403 => Self::Failed(Trouble::Refused(status.message.clone())),
-                code => Self::Failed(Trouble::Lost(format!("{code}: {}", status.message))),
-            },
-            other => Self::Failed(Trouble::Lost(chain(&other))),
-        }
-    }
-}
-
-impl From<tokio::time::error::Elapsed> for Fault {
-    fn from(_: tokio::time::error::Elapsed) -> Self {
-        Self::Failed(Trouble::Lost(format!("no answer within {ANSWER:?}")))
-    }
-}
-
-/// An error with its causes, none of which is said twice.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let said = next.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = next.source();
-    }
-    text
-}
 
 /// The part of a list that is read.
 #[derive(Deserialize)]

@@ -10,6 +10,7 @@
 mod backoff;
 mod cluster;
 mod connect;
+mod fault;
 mod feed;
 mod news;
 mod read;

@@ -1,6 +1,5 @@
 //! What becomes of a cluster in time: kinds come and go, and so does the API server. Meanwhile what was served is served.
 
-use kube::Client;
 use serde_json::json;
 
 use super::mesh::{caller, config, mesh_config, mesh_config_crd, mirror, plugin_crds, workloads};
@@ -89,8 +88,6 @@ async fn nothing_is_missed_when_all_watches_have_expired() {
     };
     let (plane, sidecar) = mirroring(&cluster).await;
     // The API server forgets what it knew, and etcd what was before: what was deleted meanwhile is seen by a list alone.
-    let other: Client = cluster.client().await;
-    drop(other);
     cluster.kill_api_server();
     cluster.start_api_server().await;
     cluster

@@ -4,3 +4,4 @@ mod life;
 pub(crate) mod mesh;
 mod objects;
 mod plane;
+mod rights;
