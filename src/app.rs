@@ -4,13 +4,17 @@
 mod notices;
 
 use std::future::Future;
+use std::future::pending;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
+use tokio::time::timeout;
 use tracing::{error, info, info_span};
 
 use self::notices::Notices;
@@ -18,6 +22,7 @@ use crate::admin;
 use crate::admin::Loads;
 use crate::admin::Pages;
 use crate::admission;
+use crate::diag::Diagnostic;
 use crate::diag::Report;
 use crate::diag::Severity;
 use crate::pipeline::Pipeline;
@@ -33,6 +38,11 @@ use crate::snapshot::World;
 use crate::source::Source;
 use crate::source::State;
 use crate::source::kubernetes::Standing;
+use crate::status;
+use crate::status::Facts;
+
+/// How long a stopping control plane tries to give its Lease back.
+const RESIGN: Duration = Duration::from_secs(2);
 
 /// What the control plane is made of.
 #[derive(Debug)]
@@ -51,6 +61,8 @@ pub struct Config {
     pub admin: Option<TcpListener>,
     /// Where the Kubernetes API asks, if it may.
     pub webhook: Option<admission::Webhook>,
+    /// Where the objects have a status, if they have one.
+    pub status: Option<status::Settings>,
 }
 
 /// A vital part of the control plane ended.
@@ -77,15 +89,29 @@ pub async fn run(
         stats,
         admin,
         webhook,
+        status,
     } = config;
     let admissions = Arc::new(admission::Stats::default());
     let (states, state) = watch::channel(None);
     let (targets, target) = watch::channel(None);
     let (worlds, world) = watch::channel(None);
     let (stop, stopping) = watch::channel(false);
+    let (facts, known) = watch::channel(None);
+    let (resigned, resignation) = oneshot::channel::<()>();
     let loads = Arc::new(Loads::default());
     let board = Arc::new(Board::default());
     let standing = Standing::default();
+    let counts = status::Counts::default();
+    let status = status.map(|settings| {
+        status::run(
+            settings,
+            known,
+            Arc::clone(&stats),
+            &counts,
+            stopping.clone(),
+        )
+    });
+    let facts = status.is_some().then_some(facts);
     let pages = Pages::new(
         Arc::clone(&stats),
         Arc::clone(&loads),
@@ -93,8 +119,11 @@ pub async fn run(
         world.clone(),
         stopping.clone(),
     )
-    .counting(|registry| standing.register(registry))
-    .counting(|registry| admissions.register(registry));
+    .counting(|registry| {
+        standing.register(registry);
+        admissions.register(registry);
+        counts.register(registry);
+    });
     let asked = admit(
         webhook,
         settings.clone(),
@@ -105,10 +134,20 @@ pub async fn run(
     let shutdown = async move {
         shutdown.await;
         stop.send_replace(true);
+        // So that another one need not wait for the end of the Lease.
+        timeout(RESIGN, resignation).await.ok();
+    };
+    let status = async move {
+        if let Some(status) = status {
+            status.await;
+        }
+        drop(resigned);
+        pending::<()>().await;
     };
     tokio::select! {
         result = source.follow(&standing, states) => result.map_err(Error::Source),
-        () = translate(state, targets, Pipeline::new(settings), &loads, &board) => Ok(()),
+        () = translate(state, targets, Pipeline::new(settings), &loads, &board, facts.as_ref()) => Ok(()),
+        () = status => Ok(()),
         () = rollout::run(rollout, target, worlds, Arc::clone(&stats), Arc::clone(&board)) => Ok(()),
         () = answer(admin, pages) => Ok(()),
         result = async { tokio::try_join!(server::serve(entrance, world, stats, shutdown), asked) } => {
@@ -121,7 +160,7 @@ pub async fn run(
 async fn answer(admin: Option<TcpListener>, pages: Pages) {
     match admin {
         Some(listener) => admin::serve(listener, pages).await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }
 
@@ -146,6 +185,7 @@ async fn translate(
     mut pipeline: Pipeline,
     loads: &Loads,
     board: &Board,
+    facts: Option<&watch::Sender<Option<Arc<Facts>>>>,
 ) {
     let mut notices = Notices::default();
     let mut rollouts = board.subscribe();
@@ -161,7 +201,8 @@ async fn translate(
                     let stopped = diagnose(&standing, &lineage, &state.objects);
                     let now = state.report.iter().chain(report).chain(&stopped);
                     notices.say(now.clone());
-                    loads.diagnosed(now);
+                    loads.diagnosed(now.clone());
+                    know(facts, state, now, &pipeline, standing.rollouts);
                 }
                 continue;
             }
@@ -208,7 +249,27 @@ async fn translate(
         if let Some(model) = pipeline.model() {
             lineage.targets(&step.world, model);
         }
+        let standing = rollouts.borrow().rollouts.clone();
+        know(facts, &state, report(), &pipeline, standing);
         worlds.send_replace(Some(step.world));
         current = Some((state, step.report));
+    }
+}
+
+/// Passes on what statuses are made of, if anybody makes some.
+fn know<'a>(
+    facts: Option<&watch::Sender<Option<Arc<Facts>>>>,
+    state: &Arc<State>,
+    report: impl Iterator<Item = &'a Diagnostic>,
+    pipeline: &Pipeline,
+    rollouts: Vec<rollout::Status>,
+) {
+    if let (Some(facts), Some(model)) = (facts, pipeline.model()) {
+        facts.send_replace(Some(Arc::new(Facts {
+            state: Arc::clone(state),
+            report: report.cloned().collect(),
+            model: Arc::new(model.clone()),
+            rollouts,
+        })));
     }
 }

@@ -30,6 +30,7 @@
 //! | [`admin`] | what the server and the pipeline counted | metrics, health, and which sidecar has what, over HTTP |
 //! | [`embed`] | resources of any program, by node id | snapshots, served without the stages before |
 //! | [`sidecar`] | | what a sidecar starts with |
+//! | [`status`] | what is said of the objects, and what sidecars accepted | their `status` in the Kubernetes API |
 //! | [`shim`] | a bootstrap | a minimal data plane, an ADS client that sees only the wire |
 //! | [`pipeline`] | `Objects`, again and again | the pure stages as one step |
 //! | [`app`] | settings | the wiring of `serve` |
@@ -68,5 +69,6 @@ pub mod shim;
 pub mod sidecar;
 pub mod snapshot;
 pub mod source;
+pub mod status;
 pub mod translate;
 pub mod transport;

@@ -17,6 +17,7 @@ mod redirect;
 mod serve;
 mod serve_rollout;
 mod serve_security;
+mod serve_status;
 mod serve_webhook;
 mod shim;
 mod sidecar_settings;

@@ -15,6 +15,7 @@ use super::input::Cluster;
 use super::input::Input;
 use super::serve_rollout::Rollout;
 use super::serve_security::Security;
+use super::serve_status::Status;
 use super::serve_webhook::Webhooks;
 use crate::app;
 use crate::resolve::Settings;
@@ -80,6 +81,8 @@ pub(super) struct Args {
     security: Security,
     #[command(flatten)]
     webhooks: Webhooks,
+    #[command(flatten)]
+    status: Status,
 }
 
 /// Whether and where operators may ask.
@@ -131,6 +134,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         let entrance = args.security.entrance(listener, &input, tls).await?;
         let webhook = args.webhooks.webhook(&input, own, entrance.tls.clone());
         let config = app::Config {
+            status: args.status.settings(&source),
             source,
             entrance,
             webhook: webhook.await?,

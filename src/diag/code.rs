@@ -32,7 +32,8 @@ impl fmt::Display for Severity {
 
 macro_rules! codes {
     ($($code:ident = $id:literal, $severity:ident, $title:literal;)*) => {
-        /// What kind of problem a diagnostic reports. Codes are never reused for another meaning.
+        /// What kind of problem a diagnostic reports. Codes are never reused for another meaning, and the names are
+        /// not changed: they are the reasons of conditions.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $(#[doc = concat!("`", $id, "`: ", $title, ".")] $code,)*
@@ -131,6 +132,8 @@ codes! {
     Rejected = "MP503", Error, "a sidecar rejected its configuration";
     Refused = "MP504", Warning, "a client was refused";
     RolloutStopped = "MP505", Error, "a change that canaries did not take: its roll-out is stopped";
+    StatusUnwritten = "MP506", Warning, "statuses that cannot be written";
+    StatusUnkept = "MP507", Warning, "a kind whose statuses the cluster does not keep";
     // Injection of sidecars.
     BadInjection = "MP601", Error, "a sidecar-injection annotation that says neither yes nor no";
     BadSidecarAnnotation = "MP602", Error, "a sidecar annotation with a value that means nothing";

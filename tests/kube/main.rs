@@ -26,4 +26,5 @@ mod serve;
 mod sidecar;
 mod smoke;
 mod source;
+mod status;
 mod webhook;

@@ -72,7 +72,18 @@ impl Serve {
         std::fs::read_to_string(self.logs.path().join("log")).unwrap()
     }
 
-    /// Its process.
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stop(&mut self) {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").arg(id).status().unwrap();
+        assert!(asked.success());
+        eventually("it has stopped", async || {
+            matches!(self.child.try_wait(), Ok(Some(_))).then_some(())
+        })
+        .await;
+    }
+
+    /// Kills it without warning.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

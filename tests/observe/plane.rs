@@ -66,6 +66,7 @@ impl Plane {
         let (stop, stopped) = oneshot::channel::<()>();
         let config = app::Config {
             webhook: None,
+            status: None,
             source: Source::Folder(folder.path().to_owned()),
             entrance: listener.into(),
             settings: Settings::default(),

@@ -47,6 +47,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("admin", &["diag", "model", "rollout", "server", "snapshot"]),
     ("sidecar", &["api", "diag", "model", "name", "translate"]),
+    (
+        "status",
+        &[
+            "api", "diag", "dialect", "model", "name", "rollout", "server", "source",
+        ],
+    ),
     ("embed", &["model", "server", "snapshot"]),
     ("shim", &["proto"]),
     (
@@ -66,6 +72,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "server",
             "snapshot",
             "source",
+            "status",
         ],
     ),
     (
@@ -91,6 +98,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "sidecar",
             "snapshot",
             "source",
+            "status",
             "translate",
             "transport",
         ],

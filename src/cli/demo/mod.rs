@@ -91,6 +91,7 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
     let stats = Arc::new(Stats::default());
     let config = app::Config {
         webhook: None,
+        status: None,
         source: Source::Folder(mesh.path().to_owned()),
         entrance: listener.into(),
         settings: Settings {

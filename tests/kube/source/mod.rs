@@ -1,7 +1,7 @@
 //! A control plane that reads the Kubernetes API.
 
 mod life;
-mod mesh;
+pub(crate) mod mesh;
 mod objects;
 mod plane;
 mod rights;

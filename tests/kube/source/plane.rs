@@ -38,7 +38,7 @@ impl Plane {
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addresses = (listener.local_addr().unwrap(), admin.local_addr().unwrap());
         let config = app::Config {
-            webhook: None,
+            status: None,
             source: Source::Kubernetes(client),
             entrance: listener.into(),
             webhook: None,

@@ -1,0 +1,56 @@
+//! Which condition a diagnostic is about.
+//!
+//! The reason of a condition is the name of the code, a word that is as stable as the code itself.
+
+use crate::diag::Code;
+use crate::diag::Severity;
+
+/// A condition of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Concern {
+    /// What it says makes sense, and it is in force.
+    Accepted,
+    /// What it names is there.
+    ResolvedRefs,
+    /// The sidecars have it.
+    Programmed,
+}
+
+impl Concern {
+    /// The type of the condition.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "Accepted",
+            Self::ResolvedRefs => "ResolvedRefs",
+            Self::Programmed => "Programmed",
+        }
+    }
+
+    /// The condition that a code belongs to.
+    pub(super) fn of(code: Code) -> Self {
+        use Code as C;
+        match code {
+            C::ChainPluginMissing
+            | C::NamespaceUnknown
+            | C::PluginMissing
+            | C::BadDestinationKind
+            | C::DestinationMissing
+            | C::DestinationNotHttp
+            | C::DestinationEmpty
+            | C::DestinationUnserved
+            | C::TargetMissing
+            | C::TargetPortMissing
+            | C::TargetEmpty
+            | C::TargetNotHttp
+            | C::TargetProtocol => Self::ResolvedRefs,
+            C::RolloutStopped | C::Rejected => Self::Programmed,
+            _ => Self::Accepted,
+        }
+    }
+}
+
+/// Whether a code makes its condition false: errors do, and warnings that the whole object has no effect.
+pub(super) fn denies(code: Code) -> bool {
+    code.severity() == Severity::Error
+        || matches!(code, Code::UnsupportedPlugin | Code::UnsupportedChain)
+}
