@@ -9,8 +9,15 @@
 mod chart;
 mod columns;
 mod definitions;
+#[allow(
+    dead_code,
+    reason = "the services of other tests can do more than is needed here"
+)]
+#[path = "../traffic/rig/echo.rs"]
+mod echo;
 mod identity;
 mod install;
+mod mesh;
 #[allow(
     dead_code,
     reason = "the rig has whole sentences, also where no test says the second half"
@@ -27,4 +34,5 @@ mod sidecar;
 mod smoke;
 mod source;
 mod status;
+mod walkthrough;
 mod webhook;

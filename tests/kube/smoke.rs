@@ -146,7 +146,7 @@ async fn a_pod_of_the_node_reaches_a_service_on_this_machine() {
     let service = "10.0.3.1:80".parse().unwrap();
     let backend = server.local_addr().unwrap();
     let _service = VirtualAddress::new(node.network.listen(service), vec![backend]);
-    let (pod, _) = node.pod();
+    let pod = node.pod();
     let mut client = pod.connect(service).unwrap();
     let (mut served, _) = server.accept().await.unwrap();
     client.write_all(b"from a Pod").await.unwrap();

@@ -11,6 +11,10 @@ use std::time::Duration;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::net::{TcpListener, TcpStream};
 
+/// The addresses of Services.
+const SERVICES: &str = "10.0.0.0/16";
+/// The addresses that Pods have according to the cluster.
+const PODS: &str = "10.200.0.0/16";
 /// Where a Pod's default route leads.
 const GATEWAY: &str = "169.254.1.1";
 
@@ -82,7 +86,7 @@ impl Drop for Network {
     }
 }
 
-/// The node: every address of a Service, and of a Pod whose network is the node's own, is one of its addresses.
+/// The node: every address of a Service, and of a Pod according to the cluster, is one of its own.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) network: Network,
@@ -101,7 +105,7 @@ impl Node {
             return None;
         }
         let network = Network::new();
-        for range in ["10.0.0.0/16", "10.244.0.0/17"] {
+        for range in [SERVICES, PODS] {
             network.ip(&["route", "add", "local", range, "dev", "lo"]);
         }
         Some(Self {
@@ -110,15 +114,10 @@ impl Node {
         })
     }
 
-    /// The address of another Pod whose network is the node's own.
-    pub(crate) fn address(&self) -> Ipv4Addr {
-        Ipv4Addr::new(10, 244, 0, self.next.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// A network for a Pod of its own, and its address.
-    pub(crate) fn pod(&self) -> (Network, Ipv4Addr) {
+    /// A network for a Pod that connects to others.
+    pub(crate) fn pod(&self) -> Network {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let address = Ipv4Addr::new(10, 244, 128, number);
+        let address = Ipv4Addr::new(10, 201, 0, number);
         let pod = Network::new();
         let (link, route) = (format!("pod{number}"), format!("{address}/32"));
         let node = &self.network;
@@ -133,7 +132,7 @@ impl Node {
         pod.ip(&[
             "route", "add", "default", "via", GATEWAY, "dev", "eth0", "onlink",
         ]);
-        (pod, address)
+        pod
     }
 }
 

@@ -66,6 +66,11 @@ impl Echo {
 
     pub(crate) async fn with(name: &'static str, manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(listener, name, manner)
+    }
+
+    /// At a socket that listens already.
+    pub(crate) fn on(listener: TcpListener, name: &'static str, manner: Manner) -> Self {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let task = tokio::spawn(accept(listener, name, manner, Arc::clone(&seen)));
