@@ -10,3 +10,4 @@ mod transparent;
 pub use bootstrap::{Bootstrap, ControlPlane, Delivery, NotAnAddress};
 pub use ip_families::IpFamilies;
 pub use security::{Identity, NotAToken, Tls, Token};
+pub use transparent::ENVOY_FLAGS;
