@@ -26,7 +26,7 @@
 //! | [`rollout`] | snapshots, and what canaries make of them | snapshots that a few have before all others |
 //! | [`admin`] | what the server and the pipeline counted | metrics, health, and which sidecar has what, over HTTP |
 //! | [`embed`] | resources of any program, by node id | snapshots, served without the stages before |
-//! | [`sidecar`] | | what a sidecar starts with |
+//! | [`sidecar`] | | what a sidecar starts with, and the rules that lead to it |
 //! | [`shim`] | a bootstrap | a minimal data plane, an ADS client that sees only the wire |
 //! | [`pipeline`] | `Objects`, again and again | the pure stages as one step |
 //! | [`app`] | settings | the wiring of `serve` |

@@ -7,12 +7,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::capture::CaptureMode;
 use super::output;
 use super::output::Format;
 use crate::diag::Report;
 use crate::diag::Severity;
 use crate::pipeline::Pipeline;
-use crate::resolve::Settings;
 use crate::source;
 
 /// Say what is wrong with a folder of objects
@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// Folder of YAML and JSON files
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    /// How sidecars get hold of their applications' requests, unless a Pod says otherwise
+    #[arg(long, value_enum, default_value_t = CaptureMode::Explicit)]
+    capture: CaptureMode,
     /// Form of the report
     #[arg(long, short, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -39,7 +42,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = source::open(&args.directory)
         .with_context(|| format!("cannot read {}", args.directory.display()))?;
     let mut report = folder.report.clone();
-    let step = Pipeline::new(Settings::default()).step(&folder.objects);
+    let step = Pipeline::new(args.capture.settings()).step(&folder.objects);
     output::ensure_served(&step)?;
     report.merge(step.report);
 

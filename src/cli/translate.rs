@@ -9,10 +9,8 @@ use anyhow::bail;
 use super::capture::CaptureMode;
 use super::output;
 use super::output::Format;
-use crate::model::Capture;
 use crate::name::Namespaced;
 use crate::pipeline::Pipeline;
-use crate::resolve::Settings;
 use crate::snapshot::to_json;
 use crate::source;
 
@@ -39,13 +37,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = source::open(&args.directory)
         .with_context(|| format!("cannot read {}", args.directory.display()))?;
-    let settings = match args.capture {
-        CaptureMode::Explicit => Settings::default(),
-        CaptureMode::Transparent => Settings {
-            capture: Capture::Transparent,
-        },
-    };
-    let step = Pipeline::new(settings).step(&folder.objects);
+    let step = Pipeline::new(args.capture.settings()).step(&folder.objects);
     output::ensure_served(&step)?;
     for diagnostic in folder.report.iter().chain(&step.report) {
         output::talk(diagnostic);
