@@ -27,8 +27,8 @@ pub const ENVOY_FLAGS: [&str; 4] = [
     "immediate",
 ];
 
-/// How long the sidecar waits for each kind of configuration before it starts without. Nothing is captured yet then, so
-/// that the application could connect to nothing.
+/// How long the sidecar waits for each kind of configuration before it starts without. Until it starts, connections are
+/// redirected to a port on which nobody listens.
 pub(super) const PATIENCE: &str = "1s";
 
 /// The listeners.
