@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::ValueEnum;
 
 use crate::model::Capture;
+use crate::resolve::Settings;
 
 /// How sidecars get hold of their applications' requests, unless an annotation says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -16,6 +17,16 @@ pub(super) enum CaptureMode {
 }
 
 impl CaptureMode {
+    /// The settings of a command that asks nobody where sidecars listen.
+    pub(super) fn settings(self) -> Settings {
+        match self {
+            Self::Explicit => Settings::default(),
+            Self::Transparent => Settings {
+                capture: Capture::Transparent,
+            },
+        }
+    }
+
     /// The capture; an explicit one is at `listen`.
     pub(super) fn at(self, listen: SocketAddr) -> Capture {
         match self {

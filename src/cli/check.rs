@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::capture::CaptureMode;
 use super::input::Cluster;
 use super::input::Input;
 use super::output;
@@ -12,7 +13,6 @@ use super::output::Format;
 use crate::diag::Report;
 use crate::diag::Severity;
 use crate::pipeline::Pipeline;
-use crate::resolve::Settings;
 
 /// Say what is wrong with the objects of a folder, or of the cluster
 ///
@@ -29,6 +29,10 @@ pub(super) struct Args {
     directory: Option<PathBuf>,
     #[command(flatten)]
     cluster: Cluster,
+    /// How sidecars get hold of their applications' requests, unless a Pod says otherwise [default: explicit for a folder,
+    /// transparent for the cluster]
+    #[arg(long, value_enum)]
+    capture: Option<CaptureMode>,
     /// Form of the report
     #[arg(long, short, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -39,9 +43,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let input = Input::new(args.directory.clone(), args.cluster.clone());
+    let capture = args.capture.unwrap_or(input.default_capture());
     let state = input.read()?;
     let mut report = state.report;
-    let step = Pipeline::new(Settings::default()).step(&state.objects);
+    let step = Pipeline::new(capture.settings()).step(&state.objects);
     output::ensure_served(&step)?;
     report.merge(step.report);
 

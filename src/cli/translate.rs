@@ -10,10 +10,8 @@ use super::input::Cluster;
 use super::input::Input;
 use super::output;
 use super::output::Format;
-use crate::model::Capture;
 use crate::name::Namespaced;
 use crate::pipeline::Pipeline;
-use crate::resolve::Settings;
 use crate::snapshot::to_json;
 
 /// Print what a sidecar would be sent
@@ -43,14 +41,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let input = Input::new(args.directory.clone(), args.cluster.clone());
     let capture = args.capture.unwrap_or(input.default_capture());
-    let settings = match capture {
-        CaptureMode::Explicit => Settings::default(),
-        CaptureMode::Transparent => Settings {
-            capture: Capture::Transparent,
-        },
-    };
     let state = input.read()?;
-    let step = Pipeline::new(settings).step(&state.objects);
+    let step = Pipeline::new(capture.settings()).step(&state.objects);
     output::ensure_served(&step)?;
     for diagnostic in state.report.iter().chain(&step.report) {
         output::talk(diagnostic);

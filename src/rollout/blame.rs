@@ -142,7 +142,10 @@ fn mirrors(destination: Option<&Destination>) -> BTreeSet<Shape<'_>> {
 fn frame(destination: &Destination) -> impl PartialEq {
     let ports = destination.ports.iter();
     let ports: Vec<_> = ports
-        .map(|port| (port.backend.port, port.backend.protocol))
+        .map(|port| {
+            let backend = (port.backend.port, port.backend.protocol);
+            (backend, &port.addresses, port.certainty)
+        })
         .collect();
     let Destination {
         cluster_ips,

@@ -13,3 +13,4 @@ pub use bootstrap::{Bootstrap, ControlPlane, Delivery, NotAnAddress};
 pub use ip_families::IpFamilies;
 pub use security::{Credential, Identity, NotAToken, Tls, Token};
 pub use token_file::TokenFile;
+pub use transparent::ENVOY_FLAGS;

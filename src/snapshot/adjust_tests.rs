@@ -58,6 +58,19 @@ const CASES: &[Case] = &[
         },
         &[Endpoint, Runtime],
     ),
+    // Of no concern to a forward proxy.
+    (
+        |g| port(g).addresses = vec![([10, 96, 0, 1], 80).into()],
+        &[],
+    ),
+    (|g| port(g).certainty = Certainty::Assumed, &[]),
+    (
+        |g| {
+            g.capture = Capture::Transparent;
+            port(g).addresses = vec![([10, 96, 0, 1], 80).into()];
+        },
+        &[Cluster, Endpoint, Listener, Route],
+    ),
     (
         |g| g.capture = Capture::Explicit(([127, 0, 0, 1], 1).into()),
         &[Listener, Route],

@@ -5,14 +5,14 @@
 //! capture port (bootstrap) ─┬─ redirected, was going to IP:PORT of a destination ─► listener `IP:PORT`
 //!                           └─ all others ─► on, to where they were going
 //!
-//! listener `IP:PORT` ─┬─ HTTP ─► routes `NS/SVC|PORT` ─► cluster `NS/SVC|PORT`: on, to where it was going; and copies
-//!                     └─ anything else ─► cluster `passthrough`: on, to where it was going
+//! listener `IP:PORT` ─┬─ HTTP ─► routes `NS/SVC|PORT` ─┬─► cluster `passthrough`: on, to where it was going
+//!                     │                                └─► shadow|RULE|NS/SVC|PORT
+//!                     └─ anything else ─► cluster `passthrough`
 //! ```
 //!
 //! A listener is named after its address alone: what becomes of a destination then touches the connections to its own
 //! addresses and no others, and an address that passes from one Service to another is a change of one listener.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
@@ -131,39 +131,26 @@ fn as_it_is(name: &str) -> Filter {
     }
 }
 
-/// The cluster of what is not HTTP.
-pub(super) fn passthrough() -> Cluster {
-    onward(Cluster {
-        name: PASSTHROUGH.to_owned(),
-        // No HTTP goes this way.
-        typed_extension_protocol_options: HashMap::new(),
-        ..cluster::unlimited()
-    })
-}
-
-/// The cluster of the requests to a destination: to the very address that the caller connected to.
+/// The only cluster of all that is not copied: to the very address that the caller connected to.
+///
+/// It is there even if nothing is mirrored. A connection that a listener has taken stays with the routes of that listener,
+/// also when the rule for the destination is gone; a cluster of the destination's own would be gone with it, and the next
+/// request on that connection lost.
 ///
 /// A caller's connection has connections of its own to the server, as without the sidecar; so what a server ties to a
-/// connection, such as who has logged in on it, stays with that caller. They close when nobody has used them for a second,
-/// as those of explicit capture do. That ends them soon after the caller's own connection, which the proxy does not do by
-/// itself. And a request that meets the server's close on its way would be answered with 503, where without the sidecar the
-/// caller's library sees the close, and most then repeat the request unasked.
-pub(super) fn primary(port: &DestinationPort) -> Cluster {
-    onward(Cluster {
-        name: cluster::primary_name(&port.backend),
-        connection_pool_per_downstream_connection: true,
-        ..cluster::unlimited()
-    })
-}
-
-/// To where the connection was going.
-fn onward(cluster: Cluster) -> Cluster {
+/// connection, such as who has logged in on it, stays with that caller. For HTTP they close when nobody has used them for a
+/// second, as those of explicit capture do. That ends them soon after the caller's own connection, which the proxy does not
+/// do by itself. And a request that meets the server's close on its way would be answered with 503, where without the
+/// sidecar the caller's library sees the close, and most then repeat the request unasked.
+pub(super) fn passthrough() -> Cluster {
     Cluster {
+        name: PASSTHROUGH.to_owned(),
         lb_policy: LbPolicy::ClusterProvided.into(),
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(
             DiscoveryType::OriginalDst.into(),
         )),
-        ..cluster
+        connection_pool_per_downstream_connection: true,
+        ..cluster::unlimited()
     }
 }
 

@@ -49,10 +49,9 @@ pub(super) fn clusters(group: &Group) -> Vec<Cluster> {
         Capture::Transparent => captured::passthrough(),
     });
     for port in group.destinations.iter().flat_map(|each| &each.ports) {
-        add(match group.capture {
-            Capture::Explicit(_) => primary(&port.backend),
-            Capture::Transparent => captured::primary(port),
-        });
+        if let Capture::Explicit(_) = group.capture {
+            add(primary(&port.backend));
+        }
         for mirror in &port.mirrors {
             add(shadow(mirror));
         }

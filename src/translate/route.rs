@@ -16,7 +16,7 @@ use super::hosts;
 use super::hosts::HostForm;
 use super::mirror;
 use super::mirror::Verdict;
-use super::names::{FRAMING_HEADER, ROUTES, ServicePort};
+use super::names::{FRAMING_HEADER, PASSTHROUGH, ROUTES, ServicePort};
 use super::passthrough;
 use super::values::seconds;
 use crate::model::{DestinationPort, Group};
@@ -30,7 +30,8 @@ pub(super) fn by_host(group: &Group, listen: u16) -> RouteConfiguration {
         for port in &destination.ports {
             for form in hosts::forms(destination, port) {
                 if claimed.insert(form.host.clone()) {
-                    virtual_hosts.push(virtual_host(port, form, Vec::new()));
+                    let primary = cluster::primary_name(&port.backend);
+                    virtual_hosts.push(virtual_host(port, form, &primary, Vec::new()));
                 }
             }
         }
@@ -51,7 +52,8 @@ pub(super) fn by_port(group: &Group) -> Vec<RouteConfiguration> {
         {
             let forms = hosts::names(destination, port).into_iter();
             let forms = forms.chain([HostForm::any()]);
-            let virtual_hosts = forms.map(|form| virtual_host(port, form, vec![connect(port)]));
+            let virtual_hosts =
+                forms.map(|form| virtual_host(port, form, PASSTHROUGH, vec![connect()]));
             let name = ServicePort::from(&*port.backend).to_string();
             configurations
                 .entry(name.clone())
@@ -62,16 +64,13 @@ pub(super) fn by_port(group: &Group) -> Vec<RouteConfiguration> {
 }
 
 /// CONNECT has no path that the other routes could match.
-fn connect(port: &DestinationPort) -> Route {
+fn connect() -> Route {
     Route {
         r#match: Some(RouteMatch {
             path_specifier: Some(PathSpecifier::ConnectMatcher(ConnectMatcher {})),
             ..RouteMatch::default()
         }),
-        action: Some(to_cluster(
-            &cluster::primary_name(&port.backend),
-            Vec::new(),
-        )),
+        action: Some(to_cluster(PASSTHROUGH, Vec::new())),
         ..Route::default()
     }
 }
@@ -86,11 +85,16 @@ fn configuration(name: String, virtual_hosts: Vec<VirtualHost>) -> RouteConfigur
     }
 }
 
-fn virtual_host(port: &DestinationPort, form: HostForm, mut first: Vec<Route>) -> VirtualHost {
-    let primary = cluster::primary_name(&port.backend);
+/// One form of a port. What `first` does not match goes to the cluster `primary`, and is copied as the port says.
+fn virtual_host(
+    port: &DestinationPort,
+    form: HostForm,
+    primary: &str,
+    mut first: Vec<Route>,
+) -> VirtualHost {
     let route = |matching, policies| Route {
         r#match: Some(matching),
-        action: Some(to_cluster(&primary, policies)),
+        action: Some(to_cluster(primary, policies)),
         ..Route::default()
     };
     let routes = if port.mirrors.is_empty() {

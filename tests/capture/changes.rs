@@ -32,11 +32,20 @@ fn a_mirror_comes_and_goes_without_disturbing_what_is_open() {
     let mut captured = connect("10.96.0.10:8080");
     exchange(&mut captured, b"\x01 between", "\u{1} BETWEEN");
     let mut request = half("/between");
+    let mut idle = connect("10.96.0.10:8080");
+    let keep = "GET /keep HTTP/1.1\r\nhost: live.pipy\r\n\r\n";
+    assert!(!ask(&mut idle, keep).unwrap().contains("connection: close"));
 
     stage.unmirror();
     request.write_all(b"half").unwrap();
     assert!(answer(&mut request).unwrap().ends_with("10.0.0.1:3000"));
     exchange(&mut captured, b"after", "AFTER");
+    // One that goes on for ever would be mirrored for ever.
+    let last = ask(&mut idle, keep).unwrap();
+    assert!(
+        last.contains("connection: close") && last.ends_with("10.0.0.1:3000"),
+        "{last}"
+    );
     for mut stream in [raw, elsewhere, captured] {
         assert_eq!(finish(&mut stream), "BYE");
     }

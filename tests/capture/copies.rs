@@ -1,6 +1,7 @@
 //! What is copied, and what the services see.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use super::rig::caller::ask;
 use super::rig::eventually;
@@ -217,4 +218,31 @@ fn old_and_odd_requests_are_answered_as_without_a_sidecar() {
     stage.get("10.96.0.10:8080", "live.pipy", "/after");
     copy(&stage, "/after");
     assert!(stage.server.of_path(SHADOW, "/upgrade").is_empty());
+}
+
+/// gRPC without TLS: the caller's first bytes are those of HTTP/2.
+#[test]
+fn http2_is_known_by_its_preface_and_sent_on_as_it_is() {
+    let Some(stage) = Stage::mirrored() else {
+        return;
+    };
+    let mut caller = stage.network.pod.connect("10.0.0.3:3000").unwrap();
+    // The preface and empty SETTINGS (RFC 9113, section 3.4), and GET of `/` at `h2` as HEADERS on stream 1 that end it: the
+    // indexed fields :method, :scheme and :path, and a literal :authority (RFC 7541, appendix A).
+    let opening = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(),
+        &[0, 0, 0, 4, 0, 0, 0, 0, 0],
+        &[
+            0, 0, 7, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x01, 2, b'h', b'2',
+        ],
+    ];
+    caller.write_all(&opening.concat()).unwrap();
+    eventually("the preface at the server", || {
+        let seen = stage.server.of_path("10.0.0.3", "*");
+        seen.iter()
+            .any(|one| one.head.starts_with("PRI * HTTP/2.0"))
+            .then_some(())
+    });
+    // The shadow's port is HTTP/1.1.
+    copy(&stage, "/");
 }

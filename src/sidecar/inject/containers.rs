@@ -7,6 +7,7 @@ use super::resources::Resources;
 use super::settings::Placement;
 use super::settings::Settings;
 use crate::model::READY_PORT;
+use crate::sidecar::ENVOY_FLAGS;
 
 /// The proxy.
 pub(super) const SIDECAR: &str = "mirrorplane-sidecar";
@@ -86,19 +87,26 @@ pub(super) fn init(settings: &Settings, exclusions: &[String]) -> Value {
 /// The proxy, which starts with `bootstrap`: arguments in which `$(NAME)` is a variable.
 pub(super) fn sidecar(settings: &Settings, resources: &Resources, bootstrap: String) -> Value {
     let ready = json!({ "path": READY_PATH, "port": READY_PORT, "scheme": "HTTP" });
+    let mut arguments = vec![
+        "--config-yaml".to_owned(),
+        bootstrap,
+        "--service-node".to_owned(),
+        "$(POD_NAMESPACE)/$(POD_NAME)".to_owned(),
+        "--service-cluster".to_owned(),
+        "$(POD_NAMESPACE)".to_owned(),
+        "--concurrency".to_owned(),
+        settings.concurrency.to_string(),
+        "--log-level".to_owned(),
+        settings.log_level.clone(),
+        // It would keep files in a folder that cannot be written.
+        "--disable-hot-restart".to_owned(),
+    ];
+    arguments.extend(ENVOY_FLAGS.map(str::to_owned));
     let mut container = json!({
         "name": SIDECAR,
         "image": settings.proxy_image,
         "command": ["envoy"],
-        "args": [
-            "--config-yaml", bootstrap,
-            "--service-node", "$(POD_NAMESPACE)/$(POD_NAME)",
-            "--service-cluster", "$(POD_NAMESPACE)",
-            "--concurrency", settings.concurrency.to_string(),
-            "--log-level", settings.log_level,
-            // It would keep files in a folder that cannot be written.
-            "--disable-hot-restart",
-        ],
+        "args": arguments,
         // Where the Pod is made from a template, it has no name yet when it is injected.
         "env": [
             variable("POD_NAME", "metadata.name"),

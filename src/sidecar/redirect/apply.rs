@@ -83,12 +83,11 @@ pub fn apply(rules: &Rules, backend: Backend) -> Result<(), Error> {
     ensure_permitted()?;
     match backend {
         Backend::Nft => nft(&nftables::script(rules)),
-        Backend::Iptables => each_family(|family, standing| {
-            Ok(match standing {
-                Some(standing) => iptables::script(rules, family, standing),
-                None if rules.has(family) => return Err(Error::Missing(family.tools()[1])),
-                None => None,
-            })
+        Backend::Iptables => each_family(|family, standing| match standing {
+            Ok(standing) => Ok(iptables::script(rules, family, standing)),
+            Err(error) if rules.has(family) => Err(error),
+            // A kernel without the tables of a family has no rules of ours in them.
+            Err(_) => Ok(None),
         }),
     }
 }
@@ -100,18 +99,22 @@ pub fn apply(rules: &Rules, backend: Backend) -> Result<(), Error> {
 /// If that is not permitted or fails.
 pub fn remove(backend: Option<Backend>) -> Result<(), Error> {
     ensure_permitted()?;
-    let named = backend.is_some();
-    if backend != Some(Backend::Iptables) && (named || find("nft").is_some()) {
+    if backend.is_none() {
+        Backend::installed()?;
+    }
+    if backend == Some(Backend::Nft) || (backend.is_none() && find("nft").is_some()) {
         nft(&nftables::removal())?;
     }
-    if backend != Some(Backend::Nft) {
-        each_family(|family, standing| match standing {
-            Some(standing) => Ok(iptables::removal(standing)),
-            None if named => Err(Error::Missing(family.tools()[1])),
-            None => Ok(None),
-        })?;
+    if backend == Some(Backend::Nft) {
+        return Ok(());
     }
-    Ok(())
+    each_family(|family, standing| match standing {
+        Ok(standing) => Ok(iptables::removal(standing)),
+        Err(Error::Missing(_)) if backend.is_none() => Ok(None),
+        // As above: IPv4 is there always, IPv6 need not be.
+        Err(_) if family == Family::V6 => Ok(None),
+        Err(error) => Err(error),
+    })
 }
 
 /// What [`apply`] tells the tools where no rules of ours are yet.
@@ -129,25 +132,25 @@ pub fn preview(rules: &Rules, backend: Backend) -> String {
     }
 }
 
-/// Gives each family what `script` says, given what stands there; `None` if its tools are not installed.
+/// Gives each family what `script` says, given what stands there, or why that cannot be told.
 fn each_family(
-    script: impl Fn(Family, Option<Standing>) -> Result<Option<String>, Error>,
+    script: impl Fn(Family, Result<Standing, Error>) -> Result<Option<String>, Error>,
 ) -> Result<(), Error> {
     for family in Family::ALL {
-        let [save, restore] = family.tools();
-        let standing = match find(save) {
-            Some(tool) => {
-                let output = run(&tool, &["-t", "nat"], "")?;
-                Some(Standing::read(&String::from_utf8_lossy(&output.stdout)))
-            }
-            None => None,
-        };
-        if let Some(script) = script(family, standing)? {
+        if let Some(script) = script(family, standing(family))? {
+            let [_, restore] = family.tools();
             let tool = find(restore).ok_or(Error::Missing(restore))?;
             run(&tool, &["--noflush", "--wait"], &script)?;
         }
     }
     Ok(())
+}
+
+fn standing(family: Family) -> Result<Standing, Error> {
+    let [save, _] = family.tools();
+    let tool = find(save).ok_or(Error::Missing(save))?;
+    let output = run(&tool, &["-t", "nat"], "")?;
+    Ok(Standing::read(&String::from_utf8_lossy(&output.stdout)))
 }
 
 fn nft(script: &str) -> Result<(), Error> {

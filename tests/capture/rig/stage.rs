@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use mirrorplane::sidecar::{Bootstrap, Delivery, IpFamilies};
+use mirrorplane::sidecar::{Bootstrap, Delivery, ENVOY_FLAGS, IpFamilies};
 use tempfile::TempDir;
 
 use super::caller::ask;
@@ -92,7 +92,8 @@ impl Stage {
             "warning",
             "-c",
         ]);
-        command.arg(&config).uid(SIDECAR).gid(SIDECAR);
+        command.arg(&config).args(ENVOY_FLAGS);
+        command.uid(SIDECAR).gid(SIDECAR);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
