@@ -24,7 +24,7 @@ pub struct MirrorConfig {
 /// The share of requests, as a fraction of 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Percentage {
-    /// From 0 (nothing) to 1 (everything), for compatibility a number or a number as text.
+    /// From 0 (nothing) to 1 (everything), so 0.25 for a quarter; for compatibility a number or a number as text.
     #[serde(default)]
     pub value: Option<Value>,
 }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use mirrorplane::crd::definitions;
 use serde_json::{Value, json};
 
-use crate::rig::Cluster;
+use crate::rig::{Cluster, Parts, eventually};
 
 fn plugin_object(kind: &str, spec: Value) -> String {
     let mut object = json!({
@@ -198,4 +199,58 @@ async fn whatever_the_golden_cases_say_an_api_server_takes() {
     }
     let created = cluster.kubectl_with(&DRY, &objects).await.ok();
     assert!(created.lines().count() > 50, "{created}");
+}
+
+/// The definition without what it demands beyond types, as fsm's is.
+fn permissive(definition: &Value) -> Value {
+    match definition {
+        Value::Object(keys) => keys
+            .iter()
+            .filter(|(key, _)| !["enum", "x-kubernetes-validations"].contains(&key.as_str()))
+            .map(|(key, value)| (key.clone(), permissive(value)))
+            .collect(),
+        Value::Array(items) => items.iter().map(permissive).collect(),
+        other => other.clone(),
+    }
+}
+
+#[tokio::test]
+async fn an_object_from_before_stays_usable_however_wrong_it_is() {
+    let Some(cluster) = Cluster::own(Parts::Api).await else {
+        return;
+    };
+    let chains = definitions()
+        .into_iter()
+        .find(|definition| definition.plural == "pluginchains")
+        .unwrap();
+    let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+    let before = permissive(&chains.object).to_string();
+    cluster.kubectl_with(&apply, &before).await.ok();
+    let established = ["wait", "--for=condition=Established", "--timeout=50s"];
+    let name = "crd/pluginchains.plugin.flomesh.io";
+    cluster
+        .kubectl(&[&established[..], &[name]].concat())
+        .await
+        .ok();
+    let requirement = json!({"key": "app", "operator": "Like", "values": ["a"]});
+    let selectors = json!({"podSelector": {"matchExpressions": [requirement]}});
+    let chain = plugin_object("PluginChain", json!({"chains": [], "selectors": selectors}));
+    let created = async || {
+        let said = cluster.kubectl_with(&["create", "-f", "-"], &chain).await;
+        said.succeeded().then_some(())
+    };
+    eventually("the kind is served", created).await;
+
+    cluster.define_kinds().await;
+    let refused = async || {
+        let another = chain.replace("any", "another");
+        let said = cluster.kubectl_with(&DRY, &another).await;
+        said.stderr().contains("Unsupported value").then_some(())
+    };
+    eventually("a new one like it is refused", refused).await;
+    cluster
+        .kubectl(&["label", "pichn", "any", "-n", "default", "team=blue"])
+        .await
+        .ok();
+    cluster.apply(&chain).await;
 }

@@ -6,9 +6,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stderr, reason = "what is skipped is said")]
 
+mod chart;
 mod columns;
 mod definitions;
 mod identity;
+mod install;
+mod readme;
 #[allow(
     dead_code,
     reason = "the rig has whole sentences, also where no test says the second half"

@@ -1,13 +1,18 @@
 //! kubectl, as a user types it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{Cluster, DEADLINE};
+
+/// How long a script may take.
+const LONGEST_SCRIPT: Duration = Duration::from_secs(300);
 
 /// What a command has said.
 #[derive(Debug)]
@@ -33,6 +38,16 @@ impl Said {
         self.stderr
     }
 
+    /// Whether it succeeded.
+    pub(crate) fn succeeded(&self) -> bool {
+        self.succeeded
+    }
+
+    /// What it printed, whether it succeeded or not.
+    pub(crate) fn stdout(&self) -> &str {
+        &self.stdout
+    }
+
     /// What it printed for people beside its data, such as warnings.
     pub(crate) fn stderr(&self) -> &str {
         &self.stderr
@@ -50,7 +65,7 @@ impl Cluster {
         let mut command = self.command(&self.program("kubectl"));
         command.args(arguments);
         let said = format!("kubectl {}", arguments.join(" "));
-        run(command, said, stdin).await
+        run(command, said, stdin, DEADLINE).await
     }
 
     /// Applies a manifest; it must be accepted.
@@ -64,7 +79,21 @@ impl Cluster {
     pub(crate) async fn shell(&self, script: &str) -> Said {
         let mut command = self.command(Path::new("bash"));
         command.args(["-euo", "pipefail", "-c", script]);
-        run(command, script.to_owned(), "").await
+        run(command, script.to_owned(), "", LONGEST_SCRIPT).await
+    }
+
+    /// The path of a kubeconfig with the rights of a service account, by a token that is good for an hour.
+    pub(crate) async fn kubeconfig_of(&self, namespace: &str, account: &str) -> PathBuf {
+        let create = ["create", "token", account, "-n", namespace, "--duration=1h"];
+        let token = self.kubectl(&create).await.ok();
+        let text = std::fs::read_to_string(self.kubeconfig()).unwrap();
+        let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
+        kubeconfig["users"][0]["user"] = json!({"token": token.trim()});
+        let path = self
+            .folder()
+            .join(format!("kubeconfig.{namespace}.{account}"));
+        std::fs::write(&path, kubeconfig.to_string()).unwrap();
+        path
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -86,7 +115,7 @@ impl Cluster {
     }
 }
 
-async fn run(mut command: Command, said: String, stdin: &str) -> Said {
+async fn run(mut command: Command, said: String, stdin: &str, longest: Duration) -> Said {
     let mut child = command.spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let fed = async {
@@ -95,7 +124,7 @@ async fn run(mut command: Command, said: String, stdin: &str) -> Said {
         drop(input);
         unread
     };
-    let ended = timeout(DEADLINE, async {
+    let ended = timeout(longest, async {
         tokio::join!(fed, child.wait_with_output())
     })
     .await;

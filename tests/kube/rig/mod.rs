@@ -13,6 +13,7 @@ mod cluster;
 mod guarded;
 mod kinds;
 mod kubectl;
+mod kubelet;
 mod pod;
 
 use std::fmt::Display;

@@ -96,6 +96,17 @@ impl TestPod {
     }
 }
 
+/// The status of a Pod that is running at an address.
+pub(super) fn running(ip: &str, ready: bool) -> Value {
+    let ready = if ready { "True" } else { "False" };
+    json!({"status": {
+        "phase": "Running",
+        "podIP": ip,
+        "podIPs": [{"ip": ip}],
+        "conditions": [{"type": "Ready", "status": ready}],
+    }})
+}
+
 /// Says that a Pod is running at an address, and whether it is ready.
 pub(crate) async fn set_pod(
     cluster: &Cluster,
@@ -105,14 +116,8 @@ pub(crate) async fn set_pod(
     ready: bool,
 ) -> Pod {
     let pods: Api<Pod> = Api::namespaced(cluster.client().await, namespace);
-    let ready = if ready { "True" } else { "False" };
-    let status = json!({"status": {
-        "phase": "Running",
-        "podIP": ip,
-        "podIPs": [{"ip": ip}],
-        "conditions": [{"type": "Ready", "status": ready}],
-    }});
-    pods.patch_status(name, &PatchParams::default(), &Patch::Merge(status))
+    let status = Patch::Merge(running(ip, ready));
+    pods.patch_status(name, &PatchParams::default(), &status)
         .await
         .unwrap()
 }

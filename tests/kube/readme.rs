@@ -1,0 +1,70 @@
+//! The commands of the README's section on Kubernetes: every `shell` block of the page, in its order, in one shell.
+//!
+//! No container runs here: `kubectl exec` and `kubectl logs` are left out, and the Pods are ready because the test says
+//! so. Everything else is what a reader types, against a real API server.
+
+use std::fs;
+use std::path::Path;
+
+use crate::chart::helm;
+use crate::rig::{Cluster, Parts};
+
+/// As on the page, but for the two commands that need a kubelet.
+const KUBECTL: &str = r#"
+kubectl() {
+  case "$1" in
+    exec | logs) echo "not without a kubelet: kubectl $*" ;;
+    *) command kubectl "$@" ;;
+  esac
+}
+set -x
+"#;
+
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}");
+    let mut blocks = Vec::new();
+    let mut open: Option<String> = None;
+    for line in page.lines() {
+        match (&mut open, line) {
+            (None, line) if line == fence => open = Some(String::new()),
+            (Some(_), "```") => blocks.extend(open.take()),
+            (Some(block), line) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, _) => {}
+        }
+    }
+    blocks
+}
+
+#[tokio::test]
+async fn every_command_for_a_cluster_works() {
+    let Some(helm) = helm() else {
+        return;
+    };
+    let Some(cluster) = Cluster::own(Parts::Controllers).await else {
+        return;
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("README.md")).unwrap();
+    let blocks = blocks(&page, "shell");
+    assert!(blocks.len() > 8, "{blocks:?}");
+    let helm = helm.parent().unwrap().display();
+    let root = root.display();
+    let commands = blocks.concat();
+    let script = format!("cd '{root}'\nPATH='{helm}':\"$PATH\"\n{KUBECTL}{commands}");
+    let said = tokio::select! {
+        said = cluster.shell(&script) => said.ok(),
+        () = cluster.play_kubelet() => panic!("it plays for ever"),
+    };
+    for expected in [
+        "deployment \"mirrorplane\" successfully rolled out",
+        "meshconfig.config.openservicemesh.io/osm-mesh-config patched",
+        "SIDECARS",
+        "STATUS: deployed",
+        "release \"mirrorplane\" uninstalled",
+    ] {
+        assert!(said.contains(expected), "no `{expected}` in\n{said}");
+    }
+}
