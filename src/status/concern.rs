@@ -74,13 +74,20 @@ mod tests {
             (Code::ChainPluginMissing, Concern::ResolvedRefs, true),
             (Code::RolloutStopped, Concern::Programmed, true),
         ] {
-            assert_eq!((Concern::of(code), denies(code)), (concern, is_denied), "{code}");
+            assert_eq!(
+                (Concern::of(code), denies(code)),
+                (concern, is_denied),
+                "{code}"
+            );
         }
         for code in Code::ALL {
             let reason = format!("{code:?}");
             assert!(reason.starts_with(char::is_uppercase), "{reason}");
             assert!(reason.chars().all(char::is_alphanumeric), "{reason}");
-            assert!(denies(*code) || code.severity() != Severity::Error, "{code}");
+            assert!(
+                denies(*code) || code.severity() != Severity::Error,
+                "{code}"
+            );
         }
     }
 }
