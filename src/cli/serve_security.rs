@@ -58,7 +58,8 @@ pub(super) struct Security {
         env = "MIRRORPLANE_TOKEN_REVIEW",
         value_name = "AUDIENCE",
         num_args = 0..=1,
-        default_missing_value = "mirrorplane"
+        default_missing_value = "mirrorplane",
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
     )]
     token_review: Option<String>,
     /// Allow plain text on an address that other machines can reach: everyone on the way can read and change what is sent

@@ -54,3 +54,40 @@ pub(super) fn denies(code: Code) -> bool {
     code.severity() == Severity::Error
         || matches!(code, Code::UnsupportedPlugin | Code::UnsupportedChain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Concern;
+    use super::denies;
+    use crate::diag::Code;
+    use crate::diag::Severity;
+
+    #[test]
+    fn a_code_is_about_one_condition_and_its_name_is_a_reason() {
+        for (code, concern, is_denied) in [
+            (Code::WrongType, Concern::Accepted, true),
+            (Code::Conflict, Concern::Accepted, true),
+            (Code::FractionAbsent, Concern::Accepted, false),
+            (Code::UnsupportedPlugin, Concern::Accepted, true),
+            (Code::TargetMissing, Concern::ResolvedRefs, true),
+            (Code::TargetEmpty, Concern::ResolvedRefs, false),
+            (Code::ChainPluginMissing, Concern::ResolvedRefs, true),
+            (Code::RolloutStopped, Concern::Programmed, true),
+        ] {
+            assert_eq!(
+                (Concern::of(code), denies(code)),
+                (concern, is_denied),
+                "{code}"
+            );
+        }
+        for code in Code::ALL {
+            let reason = format!("{code:?}");
+            assert!(reason.starts_with(char::is_uppercase), "{reason}");
+            assert!(reason.chars().all(char::is_alphanumeric), "{reason}");
+            assert!(
+                denies(*code) || code.severity() != Severity::Error,
+                "{code}"
+            );
+        }
+    }
+}

@@ -5,7 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::authentication::v1::{
+    BoundObjectReference, TokenRequest, TokenRequestSpec, TokenReview,
+};
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::api::{Api, PostParams};
 use serde_json::json;
@@ -227,6 +229,17 @@ async fn envoy_comes_back_with_the_token_that_it_was_given_since() {
     let pod = accounts.pod("curl-1").await;
     let second = accounts.token("mirrorplane", Some(&pod)).await;
     project(&projected, "..second", &second);
+    // The API server remembers for some seconds what it has found good.
+    let reviews: Api<TokenReview> = Api::all(cluster.client().await);
+    let review =
+        json!({ "metadata": {}, "spec": { "token": first, "audiences": ["mirrorplane"] } });
+    let review: TokenReview = serde_json::from_value(review).unwrap();
+    eventually("the first token is good no more", async || {
+        let reviewed = reviews.create(&PostParams::default(), &review).await;
+        let good = reviewed.unwrap().status.unwrap().authenticated;
+        (good != Some(true)).then_some(())
+    })
+    .await;
     control_plane.kill();
     let listen = control_plane.address.clone();
     drop(control_plane);

@@ -1,6 +1,7 @@
 //! `mirrorplane serve` as a process, and what it tells operators.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -36,8 +37,12 @@ impl Serve {
     ) -> Self {
         let logs = tempfile::tempdir().unwrap();
         let log = File::create(logs.path().join("log")).unwrap();
+        // An Envoy of another test may have the usual one.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let free = free.local_addr().unwrap().to_string();
         let child = Command::new(env!("CARGO_BIN_EXE_mirrorplane"))
             .args(["serve", "--listen", listen, "--admin", "127.0.0.1:0"])
+            .args(["--sidecar-listen", &free])
             .args(flags.iter().map(AsRef::as_ref))
             .env("KUBECONFIG", cluster.kubeconfig())
             .stdin(Stdio::null())

@@ -1,8 +1,9 @@
 //! Of several control planes one writes, and when it dies another one does.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{CONFIG, cluster, get, has};
 use crate::rig::eventually;

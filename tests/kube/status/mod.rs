@@ -2,6 +2,7 @@
 
 mod following;
 mod leader;
+mod rights;
 mod unkept;
 
 use std::path::Path;
