@@ -13,6 +13,8 @@ use criterion::Criterion;
 use criterion::criterion_group;
 use criterion::criterion_main;
 use mirrorplane::model::Backend;
+use mirrorplane::model::Capture;
+use mirrorplane::model::Certainty;
 use mirrorplane::model::Destination;
 use mirrorplane::model::DestinationPort;
 use mirrorplane::model::Fraction;
@@ -60,6 +62,8 @@ fn group(group: usize, share: Fraction, hosts: u8) -> Group {
             default_port: Some(NonZeroU16::MIN),
             ports: vec![DestinationPort {
                 backend: backend(format!("orders-{number}")),
+                addresses: Vec::new(),
+                certainty: Certainty::Said,
                 mirrors: vec![Mirror {
                     rule: Namespaced::new(format!("shop-{group}"), format!("mirror-{number}")),
                     target: backend(format!("orders-{number}-next")),
@@ -69,7 +73,7 @@ fn group(group: usize, share: Fraction, hosts: u8) -> Group {
         }
     };
     Group {
-        listen: SocketAddr::from(([127, 0, 0, 1], 15001)),
+        capture: Capture::Explicit(SocketAddr::from(([127, 0, 0, 1], 15001))),
         destinations: (0..DESTINATIONS).map(destination).collect(),
     }
 }

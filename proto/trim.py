@@ -31,18 +31,21 @@ envoy.config.core.v3.RuntimeFractionalPercent envoy.config.core.v3.SocketAddress
 envoy.config.core.v3.TypedExtensionConfig envoy.config.endpoint.v3.ClusterLoadAssignment
 envoy.config.endpoint.v3.ClusterLoadAssignment.Policy envoy.config.endpoint.v3.Endpoint
 envoy.config.endpoint.v3.LbEndpoint envoy.config.endpoint.v3.LocalityLbEndpoints envoy.config.listener.v3.Filter
-envoy.config.listener.v3.FilterChain envoy.config.listener.v3.Listener envoy.config.route.v3.DirectResponseAction
+envoy.config.listener.v3.FilterChain envoy.config.listener.v3.FilterChainMatch envoy.config.listener.v3.Listener
+envoy.config.listener.v3.ListenerFilter envoy.config.route.v3.DirectResponseAction
 envoy.config.route.v3.HeaderMatcher envoy.config.route.v3.Route envoy.config.route.v3.RouteAction
 envoy.config.route.v3.RouteAction.RequestMirrorPolicy envoy.config.route.v3.RouteConfiguration
-envoy.config.route.v3.RouteMatch envoy.config.route.v3.VirtualHost
+envoy.config.route.v3.RouteMatch envoy.config.route.v3.RouteMatch.ConnectMatcher envoy.config.route.v3.VirtualHost
 envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig
 envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheCircuitBreakers
 envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig
 envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig envoy.extensions.filters.http.router.v3.Router
+envoy.extensions.filters.listener.http_inspector.v3.HttpInspector
 envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
 envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig
 envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter
 envoy.extensions.filters.network.http_connection_manager.v3.Rds
+envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
 envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation
 envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions
@@ -69,7 +72,9 @@ envoy/config/cluster/v3/cluster.proto envoy/config/endpoint/v3/endpoint.proto en
 envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.proto
 envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.proto
 envoy/extensions/filters/http/router/v3/router.proto
+envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto
 envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
+envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto
 envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.proto
 envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto
 envoy/extensions/upstreams/http/v3/http_protocol_options.proto

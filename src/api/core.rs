@@ -32,6 +32,9 @@ pub struct Service {
     /// Ports and addresses.
     #[serde(default)]
     pub spec: ServiceSpec,
+    /// What a load balancer has made of it.
+    #[serde(default)]
+    pub status: ServiceStatus,
 }
 
 /// `v1 ServiceSpec`.
@@ -46,8 +49,38 @@ pub struct ServiceSpec {
     /// All virtual addresses.
     #[serde(rename = "clusterIPs")]
     pub cluster_ips: Vec<String>,
+    /// More addresses at which the nodes of the cluster accept it.
+    #[serde(rename = "externalIPs")]
+    pub external_ips: Vec<String>,
+    /// `ClusterIP` if absent; `ExternalName` is a mere alias of a DNS name.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
     /// Labels of the Pods behind it.
     pub selector: BTreeMap<String, String>,
+}
+
+/// `v1 ServiceStatus`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceStatus {
+    /// Its load balancer.
+    pub load_balancer: LoadBalancerStatus,
+}
+
+/// `v1 LoadBalancerStatus`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoadBalancerStatus {
+    /// The points at which it takes connections.
+    pub ingress: Vec<LoadBalancerIngress>,
+}
+
+/// `v1 LoadBalancerIngress`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoadBalancerIngress {
+    /// Its address, unless it has a name instead.
+    pub ip: Option<String>,
 }
 
 /// `v1 ServicePort`.

@@ -15,6 +15,7 @@ use crate::sidecar::Bootstrap;
 use crate::sidecar::ControlPlane;
 use crate::sidecar::Credential;
 use crate::sidecar::Identity;
+use crate::sidecar::IpFamilies;
 use crate::sidecar::Tls;
 use crate::sidecar::Token;
 use crate::sidecar::TokenFile;
@@ -28,6 +29,7 @@ const NODE_CLUSTER: &str = "mirrorplane";
   mirrorplane bootstrap --node curl/curl > bootstrap.yaml
   envoy -c bootstrap.yaml
   mirrorplane shim --bootstrap bootstrap.yaml
+  mirrorplane bootstrap --node curl/curl --transparent --ip-families dual > bootstrap.yaml
   mirrorplane bootstrap --node curl/curl --control-plane mirrorplane.mesh.svc:15128 \\
     --tls-ca ca.crt --tls-cert tls.crt --tls-key tls.key > bootstrap.yaml
   account=\"--token-path /var/run/secrets/mirrorplane/token --sds-path /etc/mirrorplane/sds.yaml\"
@@ -76,6 +78,12 @@ pub(super) struct Args {
     /// What to print: the bootstrap, or the file that it expects at --sds-path
     #[arg(long, value_enum, default_value_t = Part::Bootstrap)]
     print: Part,
+    /// Capture connections that are redirected to port 15001 (`mirrorplane redirect`), and answer /ready on port 15021
+    #[arg(long)]
+    transparent: bool,
+    /// Address families that are captured
+    #[arg(long, value_enum, default_value_t = IpFamilies::Ipv4, requires = "transparent")]
+    ip_families: IpFamilies,
     /// Form of the output; text is YAML
     #[arg(long, short, value_enum, default_value_t = Format::Yaml)]
     output: Format,
@@ -137,6 +145,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         tls: args.tls(),
         token: args.token()?,
         admin: args.admin,
+        transparent: args.transparent.then_some(args.ip_families),
     };
     output::print_as(args.output, &bootstrap.to_json())?;
     Ok(ExitCode::SUCCESS)

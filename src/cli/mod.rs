@@ -4,6 +4,7 @@
 //! not in sync, the demo's shares were wrong), 2 not done.
 
 mod bootstrap;
+mod capture;
 mod check;
 mod completions;
 mod crds;
@@ -12,6 +13,7 @@ mod inject;
 mod input;
 mod namespace;
 mod output;
+mod redirect;
 mod serve;
 mod serve_rollout;
 mod serve_security;
@@ -64,13 +66,14 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     Status(status::Args),
     Check(check::Args),
     Translate(translate::Args),
     Bootstrap(bootstrap::Args),
     Inject(Box<inject::Args>),
     Namespace(namespace::Args),
+    Redirect(redirect::Args),
     Shim(shim::Args),
     Demo(demo::Args),
     Crds(crds::Args),
@@ -112,13 +115,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         LogFormat::Json => log.json().init(),
     }
     match cli.command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(*args),
         Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Translate(args) => translate::run(&args),
         Command::Bootstrap(args) => bootstrap::run(&args),
         Command::Inject(args) => inject::run(&args),
         Command::Namespace(args) => namespace::run(args),
+        Command::Redirect(args) => redirect::run(args),
         Command::Shim(args) => shim::run(&args),
         Command::Demo(args) => demo::run(args),
         Command::Crds(args) => crds::run(&args),

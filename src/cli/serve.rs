@@ -10,6 +10,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tracing::info;
 
+use super::capture::CaptureMode;
 use super::input::Cluster;
 use super::input::Input;
 use super::serve_rollout::Rollout;
@@ -53,7 +54,11 @@ pub(super) struct Args {
         default_value = "127.0.0.1:15128"
     )]
     listen: SocketAddr,
-    /// Where a sidecar listens for its application, unless its Pod says otherwise (annotation mirrorplane.io/listen)
+    /// How sidecars get hold of their applications' requests, unless a Pod says otherwise (annotation mirrorplane.io/listen)
+    /// [default: explicit]
+    #[arg(long, env = "MIRRORPLANE_CAPTURE", value_enum)]
+    capture: Option<CaptureMode>,
+    /// Where a sidecar listens for its application with explicit capture, unless its Pod says otherwise
     #[arg(
         long,
         env = "MIRRORPLANE_SIDECAR_LISTEN",
@@ -114,6 +119,12 @@ impl Admin {
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.security
         .check(args.listen, args.webhooks.has_certificates())?;
+    // Who reads a folder has applications that know of their sidecar; a Pod's need not.
+    let by_default = match args.config_dir {
+        Some(_) => CaptureMode::Explicit,
+        None => CaptureMode::Transparent,
+    };
+    let capture = args.capture.unwrap_or(by_default).at(args.sidecar_listen);
     super::block_on(async {
         let input = Input::new(args.config_dir, args.cluster);
         let source = input.source().await?;
@@ -128,9 +139,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             source,
             entrance,
             webhook: webhook.await?,
-            settings: Settings {
-                listen: args.sidecar_listen,
-            },
+            settings: Settings { capture },
             rollout: args.rollout.settings(),
             stats: Arc::new(Stats::default()),
             admin: args.admin.bind().await?,

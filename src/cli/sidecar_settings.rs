@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use super::delivery;
 use crate::sidecar::ControlPlane;
+use crate::sidecar::IpFamilies;
 use crate::sidecar::inject;
 use crate::sidecar::inject::Quantity;
 use crate::sidecar::inject::Resources;
@@ -61,6 +62,9 @@ pub(super) struct SidecarSettings {
     /// How the sidecar stands in a Pod
     #[arg(long, env = "MIRRORPLANE_SIDECAR_PLACEMENT", value_enum, default_value_t = Placement::Native)]
     sidecar_placement: Placement,
+    /// Address families of the Pods whose connections are redirected
+    #[arg(long, env = "MIRRORPLANE_IP_FAMILIES", value_enum, default_value_t = IpFamilies::Ipv4)]
+    ip_families: IpFamilies,
     /// The nodes have only the old iptables: the redirection needs NET_RAW too
     #[arg(long, env = "MIRRORPLANE_LEGACY_IPTABLES")]
     legacy_iptables: bool,
@@ -131,6 +135,7 @@ impl SidecarSettings {
                 Placement::Native => inject::Placement::Native,
                 Placement::Ordinary => inject::Placement::Ordinary,
             },
+            ip_families: self.ip_families,
             legacy_iptables: self.legacy_iptables,
             delivery: delivery(self.sidecar_delta),
             concurrency: self.sidecar_concurrency,

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
+use super::capture::CaptureMode;
 use super::input::Cluster;
 use super::input::Input;
 use super::output;
 use super::output::Format;
+use crate::model::Capture;
 use crate::name::Namespaced;
 use crate::pipeline::Pipeline;
 use crate::resolve::Settings;
@@ -29,6 +31,9 @@ pub(super) struct Args {
     /// A Pod or a workload (Deployment, StatefulSet, DaemonSet)
     #[arg(long, value_name = "NAMESPACE/NAME")]
     node: Namespaced,
+    /// How sidecars get hold of their applications' requests, unless a Pod says otherwise
+    #[arg(long, value_enum, default_value_t = CaptureMode::Explicit)]
+    capture: CaptureMode,
     /// Form of the output; text is YAML
     #[arg(long, short, value_enum, default_value_t = Format::Yaml)]
     output: Format,
@@ -36,7 +41,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let state = Input::new(args.directory.clone(), args.cluster.clone()).read()?;
-    let step = Pipeline::new(Settings::default()).step(&state.objects);
+    let settings = match args.capture {
+        CaptureMode::Explicit => Settings::default(),
+        CaptureMode::Transparent => Settings {
+            capture: Capture::Transparent,
+        },
+    };
+    let step = Pipeline::new(settings).step(&state.objects);
     output::ensure_served(&step)?;
     for diagnostic in state.report.iter().chain(&step.report) {
         output::talk(diagnostic);

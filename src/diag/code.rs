@@ -123,6 +123,9 @@ codes! {
     // Endpoints, workloads and sidecars.
     BadEndpoint = "MP401", Warning, "an endpoint that cannot be used";
     BadListenAddress = "MP402", Error, "a listen address that cannot be used";
+    SharedAddress = "MP403", Warning, "a destination whose callers cannot be told from another's";
+    NoAddress = "MP404", Warning, "a destination without an address at which it can be captured";
+    SidecarPort = "MP405", Warning, "a destination on a port that sidecars keep for themselves";
     UnknownNode = "MP501", Warning, "a sidecar that belongs to no known workload";
     OldEnvoy = "MP502", Warning, "an Envoy too old for a part of the configuration";
     Rejected = "MP503", Error, "a sidecar rejected its configuration";

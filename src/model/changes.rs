@@ -21,11 +21,11 @@ impl Changes {
     pub fn between(before: &Group, after: &Group) -> Self {
         // The structures are taken apart so that a new field cannot be forgotten.
         let Group {
-            listen,
+            capture,
             destinations,
         } = after;
         let mut changes = Self {
-            rest: *listen != before.listen || destinations.len() != before.destinations.len(),
+            rest: *capture != before.capture || destinations.len() != before.destinations.len(),
             ..Self::default()
         };
         for (before, after) in before.destinations.iter().zip(destinations) {
@@ -53,9 +53,16 @@ impl Changes {
             || *default_port != before.default_port
             || ports.len() != before.ports.len();
         for (before, after) in before.ports.iter().zip(ports) {
-            let DestinationPort { backend, mirrors } = after;
+            let DestinationPort {
+                backend,
+                addresses,
+                certainty,
+                mirrors,
+            } = after;
             self.backend(&before.backend, backend);
-            self.rest |= mirrors.len() != before.mirrors.len();
+            self.rest |= *addresses != before.addresses
+                || *certainty != before.certainty
+                || mirrors.len() != before.mirrors.len();
             for (before, after) in before.mirrors.iter().zip(mirrors) {
                 let Mirror {
                     rule,

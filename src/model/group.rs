@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use super::{Backend, Fraction};
+use super::{Backend, Capture, Fraction};
 use crate::name::Namespaced;
 
 /// A copy of the requests to a destination.
@@ -20,11 +21,25 @@ pub struct Mirror {
     pub fraction: Fraction,
 }
 
+/// How it is known that a port speaks HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Certainty {
+    /// The Service says so.
+    Said,
+    /// The Service does not say what it speaks.
+    Assumed,
+}
+
 /// One HTTP port of a destination.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DestinationPort {
     /// Where the requests themselves go.
     pub backend: Arc<Backend>,
+    /// The addresses to which callers connect, sorted, none twice: where transparent capture looks out for them. Empty with
+    /// explicit capture, which goes by names.
+    pub addresses: Vec<SocketAddr>,
+    /// How certain it is that this is HTTP.
+    pub certainty: Certainty,
     /// Where copies go, in order; empty while mirroring is switched off or its targets are missing.
     pub mirrors: Vec<Mirror>,
 }
@@ -48,8 +63,8 @@ pub struct Destination {
 /// Sidecars that get the same configuration: it is made and encoded once for all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Group {
-    /// Where the sidecar listens for its application's outbound requests (explicit capture).
-    pub listen: SocketAddr,
+    /// How the sidecar gets hold of its application's requests.
+    pub capture: Capture,
     /// The destinations it handles, sorted by name. All other traffic passes through.
     pub destinations: Vec<Destination>,
 }

@@ -4,11 +4,13 @@
 //! not 0, a share is between nothing and everything, a mirror has a target that exists.
 
 mod backend;
+mod capture;
 mod changes;
 mod fraction;
 mod group;
 
 pub use backend::{Backend, Protocol};
+pub use capture::{CAPTURE_PORT, Capture, NotACapture, READY_PORT, SIDECAR_PORTS};
 pub use changes::Changes;
 pub use fraction::Fraction;
-pub use group::{Destination, DestinationPort, Group, GroupId, Mirror, Model};
+pub use group::{Certainty, Destination, DestinationPort, Group, GroupId, Mirror, Model};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::endpoints;
 use super::services::{Services, UsedService};
 use super::targets;
-use crate::diag::{Code, Diagnostic, Report};
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report};
 use crate::dialect::{MirrorRule, RuleDestination, Seniority};
 use crate::model::{Backend, Fraction, Mirror};
 use crate::name::Namespaced;
@@ -20,6 +20,10 @@ pub(super) struct Claim<'a> {
     pub(super) rule: &'a Namespaced,
     /// What is mirrored, if anything can be.
     pub(super) mirror: Option<Mirror>,
+    /// Where the rule comes from.
+    pub(super) origin: &'a Origin,
+    /// The field that names the destination.
+    pub(super) path: FieldPath,
     seniority: Seniority<'a>,
     is_sound: bool,
 }
@@ -52,6 +56,8 @@ pub(super) fn settle<'a>(
                     about_ports(rule, destination, service, report);
                     let claim = Claim {
                         rule: rule.name,
+                        origin: rule.origin,
+                        path: destination.path(),
                         seniority: rule.seniority,
                         mirror,
                         is_sound: rule.spec.is_some(),

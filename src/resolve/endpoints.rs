@@ -26,19 +26,30 @@ pub(super) fn by_service(objects: &Objects) -> SlicesByService<'_> {
     slices
 }
 
+/// What is used of an EndpointSlice.
+#[derive(Debug)]
+struct Slice<'a> {
+    ports: &'a [EndpointPort],
+    /// The first address of each endpoint, and whether that is ready.
+    addresses: Vec<(IpAddr, bool)>,
+}
+
 /// What can be reached behind one Service.
 #[derive(Debug, Default)]
 pub(super) struct Endpoints<'a> {
-    slices: Vec<(&'a [EndpointPort], Vec<IpAddr>)>,
+    slices: Vec<Slice<'a>>,
 }
 
 impl<'a> Endpoints<'a> {
     /// Reads the slices of one Service, reporting endpoints that cannot be used.
     pub(super) fn read(slices: &[&'a Sourced<EndpointSlice>], report: &mut Report) -> Self {
         let slices = slices.iter().map(|slice| {
-            let addresses = ready_addresses(slice, report);
+            let addresses = addresses(slice, report);
             report_ports(slice, report);
-            (slice.object.ports.as_slice(), addresses)
+            Slice {
+                ports: slice.object.ports.as_slice(),
+                addresses,
+            }
         });
         Self {
             slices: slices.collect(),
@@ -47,14 +58,22 @@ impl<'a> Endpoints<'a> {
 
     /// The ready endpoints of the Service port of this name (empty for an unnamed one), sorted, none twice.
     pub(super) fn of_port(&self, name: &str) -> Vec<SocketAddr> {
-        let mut endpoints: Vec<_> = self
-            .slices
-            .iter()
-            .flat_map(|(ports, addresses)| {
-                let numbers = numbers(ports, name);
-                numbers.flat_map(|port| addresses.iter().map(move |ip| SocketAddr::new(*ip, port)))
-            })
-            .collect();
+        self.where_they(|is_ready| is_ready, name)
+    }
+
+    /// Likewise, all endpoints: also those that are not ready.
+    pub(super) fn in_any_state(&self, name: &str) -> Vec<SocketAddr> {
+        self.where_they(|_| true, name)
+    }
+
+    fn where_they(&self, fit: impl Fn(bool) -> bool, name: &str) -> Vec<SocketAddr> {
+        let mut endpoints = Vec::new();
+        for Slice { ports, addresses } in &self.slices {
+            let fitting = addresses.iter().filter(|(_, is_ready)| fit(*is_ready));
+            for (ip, _) in fitting {
+                endpoints.extend(numbers(ports, name).map(|port| SocketAddr::new(*ip, port)));
+            }
+        }
         endpoints.sort_unstable();
         endpoints.dedup();
         endpoints
@@ -65,7 +84,7 @@ impl<'a> Endpoints<'a> {
         if self.slices.is_empty() {
             return add_slice(service);
         }
-        let mut ports = self.slices.iter().flat_map(|(ports, _)| *ports);
+        let mut ports = self.slices.iter().flat_map(|slice| slice.ports);
         if ports.any(|port| port.name.as_deref().unwrap_or_default() == name) {
             return "its EndpointSlices have that port, but no endpoint that is ready: look at its Pods"
                 .to_owned();
@@ -74,7 +93,7 @@ impl<'a> Endpoints<'a> {
             "" => "without a name".to_owned(),
             name => format!("`{name}`"),
         };
-        let ports = self.slices.iter().flat_map(|(ports, _)| *ports);
+        let ports = self.slices.iter().flat_map(|slice| slice.ports);
         let there: BTreeSet<_> = ports
             .map(|port| called(port.name.as_deref().unwrap_or_default()))
             .collect();
@@ -91,7 +110,7 @@ impl<'a> Endpoints<'a> {
     /// Whether Pods serve the Service port of this name on the port `number`.
     pub(super) fn are_on(&self, name: &str, number: u16) -> bool {
         let mut slices = self.slices.iter();
-        slices.any(|(ports, _)| numbers(ports, name).any(|port| port == number))
+        slices.any(|slice| numbers(slice.ports, name).any(|port| port == number))
     }
 }
 
@@ -112,8 +131,9 @@ fn numbers(ports: &[EndpointPort], name: &str) -> impl Iterator<Item = u16> {
         .filter(|number| *number != 0)
 }
 
-/// The first address of each ready endpoint (`discovery.k8s.io/v1`: the others are not used; an unknown state is ready).
-fn ready_addresses(slice: &Sourced<EndpointSlice>, report: &mut Report) -> Vec<IpAddr> {
+/// The first address of each endpoint, and whether that is ready (`discovery.k8s.io/v1`: the other addresses are not used; an
+/// unknown state is ready).
+fn addresses(slice: &Sourced<EndpointSlice>, report: &mut Report) -> Vec<(IpAddr, bool)> {
     let Sourced { object, origin } = slice;
     let mut complain = |path, message: String, help| {
         report.push(
@@ -133,16 +153,16 @@ fn ready_addresses(slice: &Sourced<EndpointSlice>, report: &mut Report) -> Vec<I
     }
     let mut addresses = Vec::new();
     for (index, endpoint) in object.endpoints.iter().enumerate() {
-        if endpoint.conditions.ready == Some(false) {
-            continue;
-        }
+        let is_ready = endpoint.conditions.ready != Some(false);
         let path = FieldPath::of("endpoints").index(index).key("addresses");
         match endpoint
             .addresses
             .first()
             .map(|address| (address, address.parse()))
         {
-            Some((_, Ok(address))) => addresses.push(address),
+            Some((_, Ok(address))) => addresses.push((address, is_ready)),
+            // It gets no requests anyhow.
+            _ if !is_ready => {}
             Some((text, Err(_))) => {
                 complain(
                     path.index(0),

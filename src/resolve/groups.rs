@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::captured;
+use super::captured::Missed;
 use super::claims::{Claim, PluginClaims};
 use super::nodes::Node;
 use super::reach::Reach;
 use super::services::Services;
 use super::unchanged::or_as_before;
+use crate::diag::Report;
 use crate::dialect::{PluginRole, Plugins};
-use crate::model::{Destination, DestinationPort, Group, GroupId, Mirror, Model};
+use crate::model::{Capture, Destination, DestinationPort, Group, GroupId, Mirror, Model};
 use crate::name::Namespaced;
 
 /// What there is to choose from.
@@ -36,21 +38,21 @@ impl<'a> Offers<'a> {
         &self,
         nodes: &[Node<'a>],
         reach: &Reach<'a>,
-        default_listen: SocketAddr,
+        default: Capture,
         before: &Arc<BTreeMap<Namespaced, GroupId>>,
+        report: &mut Report,
     ) -> Model {
         let nothing = Offer {
             destinations: BTreeMap::new(),
             namespaces: BTreeSet::new(),
         };
-        let fallback = id(default_listen, None, &nothing);
+        let fallback = id(default, None, &nothing);
         let mut groups = BTreeMap::new();
-        groups.insert(
-            fallback.clone(),
-            Arc::new(self.group(default_listen, None, &nothing)),
-        );
+        let mut missed = BTreeSet::new();
+        let group = self.group(default, None, &nothing, &mut missed);
+        groups.insert(fallback.clone(), Arc::new(group));
         let offers: Vec<_> = reach.sets.iter().map(|set| self.offer(set)).collect();
-        let mut ids: HashMap<(SocketAddr, Option<&str>, usize), GroupId> = HashMap::new();
+        let mut ids: HashMap<(Capture, Option<&str>, usize), GroupId> = HashMap::new();
         let mut groups_by_node = Vec::with_capacity(nodes.len());
         for (node, &set) in nodes.iter().zip(&reach.by_node) {
             let Some(offer) = offers.get(set) else {
@@ -59,14 +61,15 @@ impl<'a> Offers<'a> {
             let namespace = node.name.namespace.as_str();
             // Callers differ by namespace only if one of the destinations is in it.
             let home = Some(namespace).filter(|home| offer.namespaces.contains(home));
-            let id = ids.entry((node.listen, home, set)).or_insert_with(|| {
-                let id = id(node.listen, home, offer);
-                let made = || Arc::new(self.group(node.listen, home, offer));
+            let id = ids.entry((node.capture, home, set)).or_insert_with(|| {
+                let id = id(node.capture, home, offer);
+                let made = || Arc::new(self.group(node.capture, home, offer, &mut missed));
                 groups.entry(id.clone()).or_insert_with(made);
                 id
             });
             groups_by_node.push((node.name, id.clone()));
         }
+        self.report(&missed, report);
         Model {
             nodes: or_as_before(groups_by_node, before),
             groups,
@@ -100,7 +103,24 @@ impl<'a> Offers<'a> {
         }
     }
 
-    fn group(&self, listen: SocketAddr, home: Option<&str>, offer: &Offer<'_>) -> Group {
+    /// Says which requests are not captured that were to be mirrored, to all rules that ask for it.
+    fn report(&self, missed: &BTreeSet<Missed>, report: &mut Report) {
+        for missed in missed {
+            let claims = self.claims.values();
+            let claims = claims.filter_map(|claims| claims.get(&missed.service));
+            for claim in claims.filter(|claim| claim.mirror.is_some()) {
+                report.push(missed.diagnostic(claim.origin, claim.path.clone()));
+            }
+        }
+    }
+
+    fn group(
+        &self,
+        capture: Capture,
+        home: Option<&str>,
+        offer: &Offer<'_>,
+        missed: &mut BTreeSet<Missed>,
+    ) -> Group {
         let destinations = offer.destinations.iter();
         let destinations = destinations.filter_map(|(name, claims)| {
             let service = self.services.get(name)?;
@@ -108,10 +128,17 @@ impl<'a> Offers<'a> {
                 .iter()
                 .filter_map(|claim| claim.mirror.clone())
                 .collect();
-            let ports = service.http_ports().map(|backend| DestinationPort {
-                backend: Arc::clone(backend),
-                mirrors: mirrors.clone(),
-            });
+            let ports = service
+                .served_ports()
+                .map(|(port, backend)| DestinationPort {
+                    backend: Arc::clone(backend),
+                    addresses: match capture {
+                        Capture::Explicit(_) => Vec::new(),
+                        Capture::Transparent => service.addresses(port),
+                    },
+                    certainty: port.certainty(),
+                    mirrors: mirrors.clone(),
+                });
             Some(Destination {
                 service: (*name).clone(),
                 cluster_ips: service.cluster_ips.clone(),
@@ -120,17 +147,21 @@ impl<'a> Offers<'a> {
                 ports: ports.collect(),
             })
         });
+        let mut destinations: Vec<_> = destinations.collect();
+        if capture == Capture::Transparent {
+            missed.extend(captured::settle(&mut destinations));
+        }
         Group {
-            listen,
-            destinations: destinations.collect(),
+            capture,
+            destinations,
         }
     }
 }
 
 /// Names a group by who it is for and which rules apply, not by what they say: it outlives a change of a share, a target,
 /// an endpoint or an order.
-fn id(listen: SocketAddr, home: Option<&str>, offer: &Offer<'_>) -> GroupId {
-    let mut text = listen.to_string();
+fn id(capture: Capture, home: Option<&str>, offer: &Offer<'_>) -> GroupId {
+    let mut text = capture.to_string();
     for (destination, claims) in &offer.destinations {
         let place = if home == Some(destination.namespace.as_str()) {
             "local"

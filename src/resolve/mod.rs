@@ -11,7 +11,9 @@
 //! Switching a mirror off, in whatever way, changes only the mirror. A destination that a rule names is handled by the
 //! sidecar even while nothing is mirrored from it, so that the requests themselves take the same way before and after.
 
+mod addresses;
 mod by_label;
+mod captured;
 mod claims;
 mod endpoints;
 mod groups;
@@ -23,7 +25,7 @@ mod targets;
 mod unchanged;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::api::mesh_config::MeshConfig;
@@ -31,7 +33,7 @@ use crate::diag::{Code, Diagnostic, FieldPath, Report};
 use crate::dialect::{
     MirrorChain, MirrorRule, MirrorSpec, NOTHING_MIRRORED, Plugins, mesh_config_in_force,
 };
-use crate::model::{GroupId, Model};
+use crate::model::{Capture, GroupId, Model};
 use crate::name::Namespaced;
 use crate::source::{Objects, Sourced};
 use unchanged::or_as_before;
@@ -39,24 +41,24 @@ use unchanged::or_as_before;
 /// What the operator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where sidecars listen for their applications' requests, unless an annotation says otherwise.
-    pub listen: SocketAddr,
+    /// How sidecars capture their applications' requests, unless an annotation says otherwise.
+    pub capture: Capture,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 15001)),
+            capture: Capture::Explicit((Ipv4Addr::LOCALHOST, 15001).into()),
         }
     }
 }
 
-/// What was last valid: the configuration of each PluginConfig, and where the sidecar of each node listens, of those
-/// that still exist. It stays in force while an edit makes no sense.
+/// What was last valid: the configuration of each PluginConfig, and how the sidecar of each node captures, of those that
+/// still exist. It stays in force while an edit makes no sense.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
     specs: BTreeMap<Namespaced, MirrorSpec>,
-    listens: Arc<BTreeMap<Namespaced, SocketAddr>>,
+    captures: Arc<BTreeMap<Namespaced, Capture>>,
     /// The last model's. It decides nothing: if the next are equal, they are the same.
     nodes: Arc<BTreeMap<Namespaced, GroupId>>,
 }
@@ -104,25 +106,25 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
         }
     }
 
-    let listen = nodes::Listen {
-        kept: &kept.listens,
-        default: settings.listen,
+    let captures = nodes::Captures {
+        kept: &kept.captures,
+        default: settings.capture,
     };
-    let nodes = nodes::read(objects, listen, &mut report);
+    let nodes = nodes::read(objects, captures, &mut report);
     let reach = reach::reach(&nodes, &chains, objects, &mut report);
     let offers = groups::Offers {
         plugins: &plugins,
         claims: &claims,
         services: &services,
     };
-    let model = offers.model(&nodes, &reach, settings.listen, &kept.nodes);
+    let model = offers.model(&nodes, &reach, settings.capture, &kept.nodes, &mut report);
     let asked = nodes.iter().filter(|node| node.asked);
-    let listens = asked.map(|node| (node.name, node.listen)).collect();
+    let captures = asked.map(|node| (node.name, node.capture)).collect();
     Resolved {
         report: in_order(&report),
         kept: Kept {
             specs: keep(objects, &rules, kept),
-            listens: or_as_before(listens, &kept.listens),
+            captures: or_as_before(captures, &kept.captures),
             nodes: Arc::clone(&model.nodes),
         },
         model,

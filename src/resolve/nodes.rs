@@ -1,11 +1,11 @@
 //! The nodes: whoever may have a sidecar.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use crate::api::annotation::LISTEN;
 use crate::api::meta::ObjectMeta;
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report};
+use crate::model::Capture;
 use crate::name::Namespaced;
 use crate::source::Objects;
 
@@ -15,37 +15,37 @@ pub(super) struct Node<'a> {
     pub(super) name: &'a Namespaced,
     /// Its labels, or those of its Pods.
     pub(super) labels: &'a BTreeMap<String, String>,
-    /// Where its sidecar listens.
-    pub(super) listen: SocketAddr,
-    /// Whether it was asked for this address, now or when it last made sense.
+    /// How its sidecar captures requests.
+    pub(super) capture: Capture,
+    /// Whether it was asked for this, now or when it last made sense.
     pub(super) asked: bool,
 }
 
-/// Where sidecars listen that are not told so in a way that makes sense.
+/// How sidecars capture requests that are not told so in a way that makes sense.
 #[derive(Clone, Copy)]
-pub(super) struct Listen<'a> {
-    /// Where the sidecar of each node was last told to listen.
-    pub(super) kept: &'a BTreeMap<Namespaced, SocketAddr>,
+pub(super) struct Captures<'a> {
+    /// What the sidecar of each node was last told.
+    pub(super) kept: &'a BTreeMap<Namespaced, Capture>,
     /// The rest.
-    pub(super) default: SocketAddr,
+    pub(super) default: Capture,
 }
 
 /// All nodes, sorted by name, none twice. A Pod comes before a workload of its name, a Deployment before the other kinds.
 pub(super) fn read<'a>(
     objects: &'a Objects,
-    listen: Listen<'_>,
+    captures: Captures<'_>,
     report: &mut Report,
 ) -> Vec<Node<'a>> {
     let mut nodes = Vec::with_capacity(objects.pods.len() + objects.workloads.len());
     for (name, pod) in &objects.pods {
         let metadata = &pod.object.metadata;
-        let kept = || listen.kept.get(name).copied();
-        let address = annotated(metadata, "metadata.annotations", &pod.origin, kept, report);
+        let kept = || captures.kept.get(name).copied();
+        let asked = annotated(metadata, "metadata.annotations", &pod.origin, kept, report);
         nodes.push(Node {
             name,
             labels: &metadata.labels,
-            listen: address.unwrap_or(listen.default),
-            asked: address.is_some(),
+            capture: asked.unwrap_or(captures.default),
+            asked: asked.is_some(),
         });
     }
     for ((_, name), workload) in &objects.workloads {
@@ -60,13 +60,13 @@ pub(super) fn read<'a>(
         } else {
             (own, "metadata.annotations")
         };
-        let kept = || listen.kept.get(name).copied();
-        let address = annotated(metadata, path, origin, kept, report);
+        let kept = || captures.kept.get(name).copied();
+        let asked = annotated(metadata, path, origin, kept, report);
         nodes.push(Node {
             name,
             labels: &pods.labels,
-            listen: address.unwrap_or(listen.default),
-            asked: address.is_some(),
+            capture: asked.unwrap_or(captures.default),
+            asked: asked.is_some(),
         });
     }
     // Stable: of one name, what came first stays first.
@@ -75,17 +75,17 @@ pub(super) fn read<'a>(
     nodes
 }
 
-/// The address that the annotation asks for: the one before, if it makes no sense.
+/// What the annotation asks for: what was before, if it makes no sense.
 fn annotated(
     metadata: &ObjectMeta,
     annotations: &str,
     origin: &Origin,
-    kept: impl FnOnce() -> Option<SocketAddr>,
+    kept: impl FnOnce() -> Option<Capture>,
     report: &mut Report,
-) -> Option<SocketAddr> {
+) -> Option<Capture> {
     let text = metadata.annotations.get(LISTEN)?;
-    if let Ok(address) = text.trim().parse() {
-        return Some(address);
+    if let Ok(capture) = text.trim().parse() {
+        return Some(capture);
     }
     let kept = kept();
     let path = FieldPath::of(annotations).key(LISTEN);
@@ -93,10 +93,11 @@ fn annotated(
     report.push(
         Diagnostic::new(Code::BadListenAddress, origin, path, message)
             .effect(match kept {
-                Some(kept) => format!("the sidecar goes on to listen on {kept}"),
-                None => "the sidecar listens on the default address".to_owned(),
+                Some(Capture::Explicit(kept)) => format!("the sidecar goes on to listen on {kept}"),
+                Some(Capture::Transparent) => "its capture stays transparent".to_owned(),
+                None => "the sidecar does what is the default".to_owned(),
             })
-            .help("write an IP address and a port, such as 127.0.0.1:15001 or [::1]:15001"),
+            .help("write an IP address and a port, such as 127.0.0.1:15001 or [::1]:15001, or `transparent`"),
     );
     kept
 }
@@ -108,7 +109,7 @@ mod tests {
 
     use std::collections::BTreeMap;
 
-    use super::{Listen, read};
+    use super::{Captures, read};
     use crate::diag::Report;
     use crate::dialect::fixture::sourced;
     use crate::name::Namespaced;
@@ -147,11 +148,11 @@ mod tests {
                     sourced(json!({"metadata": metadata("pod", None)})),
                 )),
             }
-            let listen = Listen {
+            let captures = Captures {
                 kept: &BTreeMap::new(),
                 default,
             };
-            let nodes = read(&objects, listen, &mut Report::default());
+            let nodes = read(&objects, captures, &mut Report::default());
             assert_eq!(nodes.len(), 1);
             assert_eq!(nodes[0].labels["from"], expected);
         }
@@ -169,6 +170,7 @@ mod tests {
             ),
             (None, Some("[::1]:2"), "[::1]:2", None),
             (None, None, "127.0.0.1:15001", None),
+            (Some("transparent"), None, "transparent", None),
             (
                 Some("localhost:1"),
                 Some("127.0.0.1:2"),
@@ -193,7 +195,7 @@ mod tests {
             let mut report = Report::default();
             let default = "127.0.0.1:15001".parse().unwrap();
             let listen = |kept: &_, report: &mut _| {
-                read(&objects, Listen { kept, default }, report)[0].listen
+                read(&objects, Captures { kept, default }, report)[0].capture
             };
             let address = listen(&BTreeMap::new(), &mut report);
             assert_eq!(address, expected.parse().unwrap());

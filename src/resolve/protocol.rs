@@ -1,7 +1,7 @@
 //! What a port of a Service speaks.
 
 use crate::api::core::ServicePort;
-use crate::model::Protocol;
+use crate::model::{Certainty, Protocol};
 
 /// The HTTP version of a port, or why it is not HTTP that can be mirrored.
 ///
@@ -34,11 +34,22 @@ pub(super) fn of(port: &ServicePort) -> Result<Protocol, String> {
     Ok(Protocol::Http1)
 }
 
+/// How it is known that a port which is HTTP is so: by its `appProtocol` or by its name, or because nothing else is said.
+pub(super) fn certainty(port: &ServicePort) -> Certainty {
+    let says = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+    let name = port.name.as_deref().unwrap_or_default();
+    let prefix = name.split('-').next().unwrap_or_default();
+    match says(&port.app_protocol) || ["http", "http2", "h2c", "grpc"].contains(&prefix) {
+        true => Certainty::Said,
+        false => Certainty::Assumed,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use super::{certainty, of};
     use crate::api::core::ServicePort;
-    use crate::model::Protocol;
+    use crate::model::{Certainty, Protocol};
 
     #[test]
     fn app_protocol_decides_then_the_name_and_the_rest_is_http() {
@@ -74,6 +85,29 @@ mod tests {
                 app_protocol: app_protocol.map(str::to_owned),
             };
             assert_eq!(of(&port).ok(), expected, "{port:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_port_says_is_certain() {
+        for (app_protocol, name, expected) in [
+            (None, None, Certainty::Assumed),
+            (Some(""), Some("pipy"), Certainty::Assumed),
+            (None, Some("tcp"), Certainty::Assumed),
+            (None, Some("httpish"), Certainty::Assumed),
+            (None, Some("http"), Certainty::Said),
+            (None, Some("http-web"), Certainty::Said),
+            (None, Some("grpc"), Certainty::Said),
+            (Some("http"), Some("pipy"), Certainty::Said),
+        ] {
+            let port = ServicePort {
+                name: name.map(str::to_owned),
+                port: 80,
+                target_port: None,
+                protocol: None,
+                app_protocol: app_protocol.map(str::to_owned),
+            };
+            assert_eq!(certainty(&port), expected, "{port:?}");
         }
     }
 }

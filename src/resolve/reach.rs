@@ -196,11 +196,11 @@ mod tests {
         let chains: Vec<_> = MirrorChain::read(&chain, &known, &mut Report::default())
             .into_iter()
             .collect();
-        let listen = nodes::Listen {
+        let captures = nodes::Captures {
             kept: &BTreeMap::new(),
             default: "127.0.0.1:1".parse().unwrap(),
         };
-        let nodes = nodes::read(&objects, listen, &mut report);
+        let nodes = nodes::read(&objects, captures, &mut report);
         let reach = reach(&nodes, &chains, &objects, &mut report);
         let with = nodes.iter().zip(&reach.by_node);
         let with = with.filter(|(_, set)| reach.sets[**set].contains("p"));

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::addresses;
 use super::endpoints;
 use super::endpoints::{Endpoints, SlicesByService};
 use super::protocol;
 use crate::api::core::{IntOrString, Service, ServicePort};
 use crate::diag::{Report, nearest};
 use crate::dialect::MirrorRule;
-use crate::model::Backend;
+use crate::model::{Backend, Certainty};
 use crate::name::Namespaced;
 use crate::source::Objects;
 
@@ -25,6 +26,8 @@ pub(super) struct Services<'a> {
 
 /// A Service that some rule names.
 pub(super) struct UsedService<'a> {
+    /// The object.
+    service: &'a Service,
     /// Its virtual addresses.
     pub(super) cluster_ips: Vec<IpAddr>,
     /// Its ports, in its own order.
@@ -125,7 +128,8 @@ impl<'a> UsedService<'a> {
         });
         let ports = ports.collect();
         Self {
-            cluster_ips: cluster_ips(service),
+            service,
+            cluster_ips: addresses::cluster_ips(service),
             has_slices: !slices.is_empty(),
             ports,
         }
@@ -136,6 +140,18 @@ impl<'a> UsedService<'a> {
         self.ports
             .iter()
             .filter_map(|port| port.backend.as_ref().ok())
+    }
+
+    /// The same, with the ports that they are.
+    pub(super) fn served_ports(&self) -> impl Iterator<Item = (&UsedPort<'a>, &Arc<Backend>)> {
+        self.ports
+            .iter()
+            .filter_map(|port| Some((port, port.backend.as_ref().ok()?)))
+    }
+
+    /// The addresses to which callers of a port connect, sorted, none twice.
+    pub(super) fn addresses(&self, port: &UsedPort<'_>) -> Vec<SocketAddr> {
+        addresses::of(self.service, port.port, &port.served_by)
     }
 
     /// The port of a request that names none; `None` if that is not HTTP.
@@ -150,6 +166,11 @@ impl<'a> UsedService<'a> {
 }
 
 impl UsedPort<'_> {
+    /// How it is known that it is HTTP, if it is.
+    pub(super) fn certainty(&self) -> Certainty {
+        protocol::certainty(self.port)
+    }
+
     /// What is to be done if it has no endpoints.
     pub(super) fn help_if_empty(&self, service: &Namespaced) -> String {
         let name = self.port.name.as_deref().unwrap_or_default();
@@ -206,18 +227,4 @@ fn backend(
         protocol: protocol::of(port)?,
         endpoints: endpoints.of_port(port.name.as_deref().unwrap_or_default()),
     })
-}
-
-/// The addresses that callers may use; a headless Service has none.
-fn cluster_ips(service: &Service) -> Vec<IpAddr> {
-    let all = service.spec.cluster_ips.iter();
-    let mut addresses = Vec::new();
-    for text in all.chain(&service.spec.cluster_ip) {
-        if let Ok(address) = text.parse()
-            && !addresses.contains(&address)
-        {
-            addresses.push(address);
-        }
-    }
-    addresses
 }

@@ -161,7 +161,8 @@ mod tests {
     use super::Culprit;
     use super::Lineage;
     use crate::model::{
-        Backend, Destination, DestinationPort, Fraction, Group, GroupId, Mirror, Model, Protocol,
+        Backend, Capture, Certainty, Destination, DestinationPort, Fraction, Group, GroupId,
+        Mirror, Model, Protocol,
     };
     use crate::name::Namespaced;
     use crate::rollout::{Stage, Standing, Status};
@@ -193,6 +194,8 @@ mod tests {
             default_port: None,
             ports: vec![DestinationPort {
                 backend: backend(name),
+                addresses: Vec::new(),
+                certainty: Certainty::Said,
                 mirrors: mirrors.collect(),
             }],
         }
@@ -201,7 +204,7 @@ mod tests {
     fn model(id: &str, destinations: Vec<Destination>) -> (Arc<World>, Model) {
         let id = GroupId::new(id);
         let group = Group {
-            listen: ([127, 0, 0, 1], 1).into(),
+            capture: Capture::Explicit(([127, 0, 0, 1], 1).into()),
             destinations,
         };
         let model = Model {

@@ -215,6 +215,17 @@ struct RtdsLayer {
 #[serde(deny_unknown_fields)]
 struct StaticResources {
     clusters: Vec<cluster::Cluster>,
+    #[serde(default, rename = "listeners", deserialize_with = "no_listeners")]
+    _listeners: (),
+}
+
+fn no_listeners<'de, D: serde::Deserializer<'de>>(from: D) -> Result<(), D::Error> {
+    match Vec::<serde::de::IgnoredAny>::deserialize(from)?.is_empty() {
+        true => Ok(()),
+        false => Err(serde::de::Error::custom(
+            "the shim does not capture transparently: run Envoy with this bootstrap, or make it without --transparent",
+        )),
+    }
 }
 
 impl File {

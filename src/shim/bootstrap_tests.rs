@@ -96,6 +96,12 @@ fn what_is_not_supported_is_named() {
             "%",
         ),
         (
+            "static_resources:\n",
+            "static_resources:\n  listeners: [ { name: capture } ]\n",
+            "static_resources.listeners",
+            "does not capture transparently",
+        ),
+        (
             "cluster: curl }",
             "cluster: curl, locality: {} }",
             "node",

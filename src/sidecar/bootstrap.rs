@@ -7,7 +7,9 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
+use super::IpFamilies;
 use super::security::{Credential, Tls};
+use super::transparent;
 use crate::translate::names::RUNTIME;
 
 /// The cluster that leads to the control plane.
@@ -92,6 +94,8 @@ pub struct Bootstrap {
     pub token: Option<Credential>,
     /// Where the sidecar's administration listens; `None` leaves it out.
     pub admin: Option<SocketAddr>,
+    /// Transparent capture of connections of these families; `None` leaves it out.
+    pub transparent: Option<IpFamilies>,
 }
 
 impl Bootstrap {
@@ -108,7 +112,14 @@ impl Bootstrap {
         if let Some(Credential::Fixed(token)) = &self.token {
             service["initial_metadata"] = token.to_json();
         }
-        let ads = json!({ "ads": {}, "resource_api_version": "V3" });
+        let mut ads = json!({ "ads": {}, "resource_api_version": "V3" });
+        // Applications wait for their sidecar: start without shares rather than late.
+        let mut rtds = ads.clone();
+        rtds["initial_fetch_timeout"] = json!("5s");
+        if self.transparent.is_some() {
+            rtds["initial_fetch_timeout"] = json!(transparent::PATIENCE);
+            ads["initial_fetch_timeout"] = json!(transparent::PATIENCE);
+        }
         bootstrap["dynamic_resources"] = json!({
             "ads_config": {
                 "api_type": match self.delivery {
@@ -123,9 +134,6 @@ impl Bootstrap {
             "cds_config": &ads,
             "lds_config": &ads,
         });
-        let mut rtds = ads;
-        // Applications wait for their sidecar: start without shares rather than late.
-        rtds["initial_fetch_timeout"] = json!("5s");
         bootstrap["layered_runtime"] = json!({
             "layers": [
                 { "name": RUNTIME, "rtds_layer": { "name": RUNTIME, "rtds_config": rtds } },
@@ -133,7 +141,12 @@ impl Bootstrap {
                 { "name": "admin", "admin_layer": {} },
             ],
         });
-        bootstrap["static_resources"] = json!({ "clusters": [self.cluster()] });
+        let mut clusters = vec![self.cluster()];
+        if let Some(families) = self.transparent {
+            clusters.extend(transparent::clusters());
+            bootstrap["static_resources"]["listeners"] = transparent::listeners(families);
+        }
+        bootstrap["static_resources"]["clusters"] = json!(clusters);
         bootstrap
     }
 
@@ -183,7 +196,7 @@ impl Bootstrap {
     }
 }
 
-fn socket(address: &str, port: u16) -> Value {
+pub(super) fn socket(address: &str, port: u16) -> Value {
     json!({ "socket_address": { "address": address, "port_value": port } })
 }
 
@@ -202,6 +215,7 @@ mod tests {
             tls: None,
             token: None,
             admin: None,
+            transparent: None,
         }
     }
 

@@ -15,6 +15,8 @@ use super::tests::group;
 use super::tests::model;
 use super::tests::snapshot;
 use crate::model::Backend;
+use crate::model::Capture;
+use crate::model::Certainty;
 use crate::model::Changes;
 use crate::model::Destination;
 use crate::model::DestinationPort;
@@ -56,7 +58,10 @@ const CASES: &[Case] = &[
         },
         &[Endpoint, Runtime],
     ),
-    (|g| g.listen.set_port(1), &[Listener, Route]),
+    (
+        |g| g.capture = Capture::Explicit(([127, 0, 0, 1], 1).into()),
+        &[Listener, Route],
+    ),
     (
         |g| g.destinations.clear(),
         &[Cluster, Endpoint, Route, Runtime],
@@ -110,6 +115,8 @@ const CASES: &[Case] = &[
                 service: Namespaced::new("a", "b"),
                 ports: vec![DestinationPort {
                     backend: backend("b"),
+                    addresses: Vec::new(),
+                    certainty: Certainty::Said,
                     mirrors: Vec::new(),
                 }],
                 ..g.destinations[0].clone()

@@ -190,7 +190,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::build_with;
-    use crate::model::{Group, GroupId, Model};
+    use crate::model::{Capture, Group, GroupId, Model};
     use crate::snapshot::tests::group;
     use crate::translate::Resources;
     use crate::translate::translate;
@@ -198,7 +198,7 @@ mod tests {
     /// One group, with this share, that listens on this port.
     fn model(share: u32, port: u16) -> Model {
         let group = Group {
-            listen: SocketAddr::from(([127, 0, 0, 1], port)),
+            capture: Capture::Explicit(SocketAddr::from(([127, 0, 0, 1], port))),
             ..group(share)
         };
         Model {

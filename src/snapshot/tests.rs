@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::{Built, Dangling, ResourceType, Snapshot, build, check, encode, to_json};
 use crate::model::{
-    Backend, Destination, DestinationPort, Fraction, Group, GroupId, Mirror, Model, Protocol,
+    Backend, Capture, Certainty, Destination, DestinationPort, Fraction, Group, GroupId, Mirror,
+    Model, Protocol,
 };
 use crate::name::Namespaced;
 use crate::translate::{Resources, translate};
@@ -23,7 +24,7 @@ pub(super) fn backend(name: &str) -> Arc<Backend> {
 /// A group with one mirror, of so many requests in a million.
 pub(super) fn group(share: u32) -> Group {
     Group {
-        listen: "127.0.0.1:15001".parse().unwrap(),
+        capture: Capture::Explicit("127.0.0.1:15001".parse().unwrap()),
         destinations: vec![Destination {
             service: Namespaced::new("pipy", "ok-v1"),
             cluster_ips: Vec::new(),
@@ -31,6 +32,8 @@ pub(super) fn group(share: u32) -> Group {
             default_port: NonZeroU16::new(8080),
             ports: vec![DestinationPort {
                 backend: backend("ok-v1"),
+                addresses: Vec::new(),
+                certainty: Certainty::Said,
                 mirrors: vec![Mirror {
                     rule: Namespaced::new("curl", "rule"),
                     target: backend("ok-v2"),
@@ -174,7 +177,7 @@ fn a_group_that_comes_back_equal_in_content_keeps_its_snapshot() {
     // The group differs, but not in anything that is sent.
     let mut other = group(1);
     other.destinations[0].cluster_ips = vec!["127.0.0.1".parse().unwrap()];
-    other.listen = "127.0.0.1:8080".parse().unwrap();
+    other.capture = Capture::Explicit("127.0.0.1:8080".parse().unwrap());
     let mut same = other.clone();
     same.destinations[0].default_port = NonZeroU16::new(1);
     other.destinations[0].ports.clear();

@@ -17,11 +17,12 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_optio
 };
 use envoy_types::util::pack_any;
 
+use super::captured;
 use super::names::{ClusterName, ServicePort};
 use super::passthrough;
 use super::unaltered;
 use super::values::{ads, number, seconds};
-use crate::model::{Backend, Group, Mirror, Protocol};
+use crate::model::{Backend, Capture, Group, Mirror, Protocol};
 
 /// Copies under way, per mirror and sidecar; what is more is dropped. Small, and more than a healthy shadow needs.
 const COPIES: u32 = 64;
@@ -43,9 +44,15 @@ pub(super) fn clusters(group: &Group) -> Vec<Cluster> {
     let mut add = |cluster: Cluster| {
         clusters.entry(cluster.name.clone()).or_insert(cluster);
     };
-    add(passthrough::cluster());
+    add(match group.capture {
+        Capture::Explicit(_) => passthrough::cluster(),
+        Capture::Transparent => captured::passthrough(),
+    });
     for port in group.destinations.iter().flat_map(|each| &each.ports) {
-        add(primary(&port.backend));
+        add(match group.capture {
+            Capture::Explicit(_) => primary(&port.backend),
+            Capture::Transparent => captured::primary(port),
+        });
         for mirror in &port.mirrors {
             add(shadow(mirror));
         }

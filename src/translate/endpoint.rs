@@ -10,14 +10,19 @@ use envoy_types::pb::envoy::config::endpoint::v3::{
 
 use super::names::ServicePort;
 use super::values::{address, number};
-use crate::model::{Backend, Group};
+use crate::model::{Backend, Capture, Group};
 
 /// All assignments of a group, by name.
 pub(super) fn endpoints(group: &Group) -> Vec<ClusterLoadAssignment> {
     let mut assignments = BTreeMap::new();
     for port in group.destinations.iter().flat_map(|each| &each.ports) {
         let targets = port.mirrors.iter().map(|mirror| &mirror.target);
-        for backend in std::iter::once(&port.backend).chain(targets) {
+        let primary = match group.capture {
+            Capture::Explicit(_) => Some(&port.backend),
+            // A request goes on to where it was going.
+            Capture::Transparent => None,
+        };
+        for backend in primary.into_iter().chain(targets) {
             let name = ServicePort::from(&**backend).to_string();
             assignments
                 .entry(name)

@@ -26,6 +26,14 @@ pub struct HostForm {
 }
 
 impl HostForm {
+    /// Whatever no other form matches. It names nobody.
+    pub fn any() -> Self {
+        Self {
+            host: "*".to_owned(),
+            after_name: None,
+        }
+    }
+
     /// The Host of a copy to `target`: the Service's name is replaced and the rest is kept, so that the target is named
     /// in the form that the caller chose. `None` leaves the Host as it is: an address says nothing about a name.
     pub fn of_copy(&self, target: &Namespaced) -> Option<String> {
@@ -38,11 +46,29 @@ impl HostForm {
 /// The forms of one port of a destination: with the port, and for the default port also without.
 pub fn forms(destination: &Destination, port: &DestinationPort) -> Vec<HostForm> {
     let number = port.backend.port;
-    let mut ports = vec![format!(":{number}")];
-    if destination.default_port == Some(number) {
-        ports.insert(0, String::new());
+    let ports = match destination.default_port == Some(number) {
+        true => vec![String::new(), format!(":{number}")],
+        false => vec![format!(":{number}")],
+    };
+    let mut forms = named(destination, &ports);
+    for ip in &destination.cluster_ips {
+        forms.extend(ports.iter().map(|port| HostForm {
+            host: format!("{}{port}", bracketed(*ip)),
+            after_name: None,
+        }));
     }
+    forms
+}
 
+/// The forms by name in requests that are known to be for this port: with it and without.
+pub fn names(destination: &Destination, port: &DestinationPort) -> Vec<HostForm> {
+    named(
+        destination,
+        &[String::new(), format!(":{}", port.backend.port)],
+    )
+}
+
+fn named(destination: &Destination, ports: &[String]) -> Vec<HostForm> {
     let Namespaced { namespace, name } = &destination.service;
     let (name, namespace) = (name.to_ascii_lowercase(), namespace.to_ascii_lowercase());
     let alone = destination.local.then(String::new);
@@ -52,12 +78,6 @@ pub fn forms(destination: &Destination, port: &DestinationPort) -> Vec<HostForm>
         forms.extend(ports.iter().map(|port| HostForm {
             host: format!("{name}{rest}{port}"),
             after_name: Some(format!("{rest}{port}")),
-        }));
-    }
-    for ip in &destination.cluster_ips {
-        forms.extend(ports.iter().map(|port| HostForm {
-            host: format!("{}{port}", bracketed(*ip)),
-            after_name: None,
         }));
     }
     forms
@@ -76,7 +96,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::forms;
-    use crate::model::{Backend, Destination, DestinationPort, Protocol};
+    use crate::model::{Backend, Certainty, Destination, DestinationPort, Protocol};
     use crate::name::Namespaced;
 
     fn hosts(local: bool, port: u16, default_port: u16, ips: &[&str]) -> Vec<String> {
@@ -89,6 +109,8 @@ mod tests {
                 protocol: Protocol::Http1,
                 endpoints: Vec::new(),
             }),
+            addresses: Vec::new(),
+            certainty: Certainty::Said,
             mirrors: Vec::new(),
         };
         let destination = Destination {

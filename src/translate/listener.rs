@@ -1,4 +1,7 @@
-//! The listener: an HTTP forward proxy that leaves requests and responses as they are.
+//! How HTTP is spoken to the application, and the listener of explicit capture: an HTTP forward proxy that leaves requests
+//! and responses as they are.
+
+use std::net::SocketAddr;
 
 use envoy_types::pb::envoy::config::core::v3::{
     Http1ProtocolOptions, Http2ProtocolOptions, TrafficDirection,
@@ -20,37 +23,48 @@ use super::names::{LISTENER, ROUTES};
 use super::passthrough;
 use super::unaltered;
 use super::values::{address, ads, number, seconds};
-use crate::model::Group;
 
 /// The most streams that an HTTP/2 connection can have (RFC 9113, section 5.1.1).
 const STREAMS: u32 = 0x7fff_ffff;
 
-/// The listener of a group.
-pub(super) fn listener(group: &Group) -> Listener {
+/// The forward proxy at this address.
+pub(super) fn forward_proxy(at: SocketAddr) -> Listener {
+    let filters = vec![passthrough::filter()];
     Listener {
         name: LISTENER.to_owned(),
-        address: address(group.listen),
+        address: address(at),
         traffic_direction: TrafficDirection::Outbound.into(),
         filter_chains: vec![FilterChain {
-            filters: vec![Filter {
-                name: "envoy.filters.network.http_connection_manager".to_owned(),
-                config_type: Some(FilterConfig::TypedConfig(pack_any(connection_manager()))),
-            }],
+            filters: vec![http(connection_manager(LISTENER, ROUTES, filters))],
             ..FilterChain::default()
         }],
         ..Listener::default()
     }
 }
 
-fn connection_manager() -> HttpConnectionManager {
+/// A connection manager as a filter.
+pub(super) fn http(manager: HttpConnectionManager) -> Filter {
+    Filter {
+        name: "envoy.filters.network.http_connection_manager".to_owned(),
+        config_type: Some(FilterConfig::TypedConfig(pack_any(manager))),
+    }
+}
+
+/// Requests go through `filters`, then to where `routes` say; the statistics go by `name`.
+pub(super) fn connection_manager(
+    name: &str,
+    routes: &str,
+    mut filters: Vec<HttpFilter>,
+) -> HttpConnectionManager {
+    filters.push(router());
     HttpConnectionManager {
-        stat_prefix: LISTENER.to_owned(),
+        stat_prefix: name.to_owned(),
         route_specifier: Some(RouteSpecifier::Rds(Rds {
             config_source: ads(),
-            route_config_name: ROUTES.to_owned(),
+            route_config_name: routes.to_owned(),
         })),
         early_header_mutation_extensions: vec![framing::note()],
-        http_filters: vec![passthrough::filter(), router()],
+        http_filters: filters,
         upgrade_configs: vec![UpgradeConfig {
             upgrade_type: "websocket".to_owned(),
             ..UpgradeConfig::default()

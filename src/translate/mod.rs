@@ -8,6 +8,8 @@
 //!                                           └─► passthrough (by DNS)
 //! ```
 //!
+//! That is explicit capture; [`captured`] shows the transparent one.
+//!
 //! Two things are held to throughout. *The caller sees what it would see without a sidecar*: no limit, no timeout and no
 //! header is added on its path. *A shadow is a guest*: what it may use is small, and what could make the caller
 //! wait for it is not copied.
@@ -15,6 +17,7 @@
 //! A protobuf map is encoded in random order by the `envoy-types` messages, and a version is a hash of the encoding: no
 //! map in them holds more than one entry.
 
+mod captured;
 mod cluster;
 mod endpoint;
 mod framing;
@@ -36,7 +39,7 @@ use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use envoy_types::pb::envoy::config::listener::v3::Listener;
 use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
 
-use crate::model::Group;
+use crate::model::{Capture, Group};
 use crate::proto::envoy::service::runtime::v3::Runtime;
 
 /// The messages of one group; each list is sorted by name, and no name is in it twice.
@@ -56,11 +59,18 @@ pub struct Resources {
 
 /// The messages of a group.
 pub fn translate(group: &Group) -> Resources {
+    let (listeners, routes) = match group.capture {
+        Capture::Explicit(at) => (
+            vec![listener::forward_proxy(at)],
+            vec![route::by_host(group, at.port())],
+        ),
+        Capture::Transparent => (captured::listeners(group), route::by_port(group)),
+    };
     Resources {
         clusters: cluster::clusters(group),
         endpoints: endpoints(group),
-        listeners: vec![listener::listener(group)],
-        routes: vec![route::routes(group)],
+        listeners,
+        routes,
         runtimes: runtimes(group),
     }
 }

@@ -9,12 +9,14 @@ use prost::Message;
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
 use super::names::ServicePort;
-use super::{Resources, translate};
-use crate::model::{Backend, Destination, DestinationPort, Fraction, Group, Mirror, Protocol};
+use super::{Resources, captured, translate};
+use crate::model::{
+    Backend, Capture, Certainty, Destination, DestinationPort, Fraction, Group, Mirror, Protocol,
+};
 use crate::name::Namespaced;
 use crate::proto;
 
-fn backend(name: &str, port: u16, protocol: Protocol, endpoints: usize) -> Arc<Backend> {
+pub(super) fn backend(name: &str, port: u16, protocol: Protocol, endpoints: usize) -> Arc<Backend> {
     Arc::new(Backend {
         service: Namespaced::new("pipy", name),
         port: NonZeroU16::new(port).unwrap(),
@@ -35,7 +37,7 @@ fn mirror(rule: &str, target: Arc<Backend>, millionths: u32) -> Mirror {
 
 fn group(destinations: Vec<Destination>) -> Group {
     Group {
-        listen: "127.0.0.1:15001".parse().unwrap(),
+        capture: Capture::Explicit("127.0.0.1:15001".parse().unwrap()),
         destinations,
     }
 }
@@ -51,13 +53,15 @@ fn destination(name: &str, ports: Vec<DestinationPort>) -> Destination {
 }
 
 /// One of everything: two mirrors, a gRPC target, no endpoints, a port without mirrors.
-fn full() -> Group {
+pub(super) fn full() -> Group {
     let v2 = backend("ok-v2", 8080, Protocol::Http2, 2);
     group(vec![destination(
         "ok-v1",
         vec![
             DestinationPort {
                 backend: backend("ok-v1", 8080, Protocol::Http1, 2),
+                addresses: Vec::new(),
+                certainty: Certainty::Said,
                 mirrors: vec![
                     mirror("first", v2, 250_000),
                     mirror("second", backend("ok-v3", 80, Protocol::Http1, 0), 0),
@@ -65,13 +69,15 @@ fn full() -> Group {
             },
             DestinationPort {
                 backend: backend("ok-v1", 9090, Protocol::Http2, 1),
+                addresses: Vec::new(),
+                certainty: Certainty::Said,
                 mirrors: Vec::new(),
             },
         ],
     )])
 }
 
-fn encoded(resources: &Resources) -> Vec<(&'static str, Vec<u8>)> {
+pub(super) fn encoded(resources: &Resources) -> Vec<(&'static str, Vec<u8>)> {
     fn all<M: Message>(url: &'static str, messages: &[M]) -> Vec<(&'static str, Vec<u8>)> {
         messages.iter().map(|m| (url, m.encode_to_vec())).collect()
     }
@@ -131,7 +137,9 @@ fn values(value: &Value, path: &str, found: &mut Vec<String>) {
 
 #[test]
 fn every_field_has_a_name_in_proto() {
-    for (url, bytes) in encoded(&translate(&full())) {
+    let groups = [full(), captured::tests::full()];
+    let encoded = groups.iter().flat_map(|group| encoded(&translate(group)));
+    for (url, bytes) in encoded {
         let message = proto::decode(url, &bytes).unwrap();
         let mut found = Vec::new();
         nameless(&message, url, &mut found);
@@ -212,6 +220,8 @@ fn every_route_of_a_destination_leads_to_it_without_a_timeout() {
 fn a_host_that_two_destinations_claim_goes_to_the_first() {
     let plain = |name, port| DestinationPort {
         backend: backend(name, port, Protocol::Http1, 1),
+        addresses: Vec::new(),
+        certainty: Certainty::Said,
         mirrors: Vec::new(),
     };
     let twice = group(vec![
@@ -229,7 +239,7 @@ fn a_host_that_two_destinations_claim_goes_to_the_first() {
 #[test]
 fn port_zero_has_no_loop_to_guard() {
     let mut anywhere = group(Vec::new());
-    anywhere.listen.set_port(0);
+    anywhere.capture = Capture::Explicit(([127, 0, 0, 1], 0).into());
     let routes = |group| translate(group).routes[0].virtual_hosts[0].routes.len();
     assert_eq!((routes(&anywhere), routes(&group(Vec::new()))), (1, 2));
 }
@@ -241,8 +251,14 @@ fn any_group() -> impl Strategy<Value = Group> {
     });
     let mirror = ("[a-c]", backend.clone(), 0..=1_000_000_u32)
         .prop_map(|(rule, target, share)| mirror(&rule, target, share));
-    let port = (backend, prop::collection::vec(mirror, 0..3))
-        .prop_map(|(backend, mirrors)| DestinationPort { backend, mirrors });
+    let port = (backend, prop::collection::vec(mirror, 0..3)).prop_map(|(backend, mirrors)| {
+        DestinationPort {
+            backend,
+            addresses: Vec::new(),
+            certainty: Certainty::Said,
+            mirrors,
+        }
+    });
     prop::collection::vec(
         prop::collection::vec(port, 1..3)
             .prop_map(|ports| destination(&ports[0].backend.service.name.clone(), ports)),

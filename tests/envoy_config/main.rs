@@ -14,7 +14,9 @@ mod models;
 
 use mirrorplane::model::Group;
 use mirrorplane::shim;
-use mirrorplane::sidecar::{Bootstrap, Credential, Delivery, Identity, Tls, Token, TokenFile};
+use mirrorplane::sidecar::{
+    Bootstrap, Credential, Delivery, Identity, IpFamilies, Tls, Token, TokenFile,
+};
 use mirrorplane::snapshot::{check, encode, to_json};
 use mirrorplane::translate::translate;
 use serde_json::{Value, json};
@@ -40,7 +42,13 @@ fn envoy_accepts_every_bootstrap() {
         "mirrorplane.mesh.svc:18000",
     ] {
         for delivery in [Delivery::Delta, Delivery::StateOfTheWorld] {
-            for admin in [None, Some("127.0.0.1:0".parse().unwrap())] {
+            for transparent in [
+                None,
+                Some(IpFamilies::Ipv4),
+                Some(IpFamilies::Ipv6),
+                Some(IpFamilies::Dual),
+            ] {
+                let admin = transparent.map(|_| "127.0.0.1:0".parse().unwrap());
                 let bootstrap = Bootstrap {
                     node_id: "curl/curl".to_owned(),
                     node_cluster: "curl".to_owned(),
@@ -49,9 +57,10 @@ fn envoy_accepts_every_bootstrap() {
                     tls: None,
                     token: None,
                     admin,
+                    transparent,
                 };
                 if let Err(said) = envoy::validate(&envoy, &bootstrap.to_json()) {
-                    panic!("{control_plane} {delivery:?} {admin:?}: {said}");
+                    panic!("{control_plane} {delivery:?} {transparent:?}: {said}");
                 }
             }
         }
@@ -95,6 +104,7 @@ fn envoy_accepts_every_secure_bootstrap() {
                         Token::new("0123456789abcdef-._~+/==").unwrap(),
                     )),
                     admin: None,
+                    transparent: None,
                 };
                 if let Err(said) = envoy::validate(&envoy, &bootstrap.to_json()) {
                     panic!("{control_plane} {server_name:?}: {said}");

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use mirrorplane::model::{
-    Backend, Destination, DestinationPort, Fraction, Group, Mirror, Protocol,
+    Backend, Capture, Certainty, Destination, DestinationPort, Fraction, Group, Mirror, Protocol,
 };
 use mirrorplane::name::Namespaced;
 
@@ -26,7 +26,7 @@ pub(crate) fn all() -> Vec<(&'static str, Group)> {
         backend("ok-v1", 80, Protocol::Http1, &["[fd00::1]:8080"]),
         vec![mirror("rule", v2(), 1)],
     ));
-    ipv6.listen = "[::1]:15001".parse().unwrap();
+    ipv6.capture = Capture::Explicit("[::1]:15001".parse().unwrap());
     ipv6.destinations[0].cluster_ips = vec!["fd00::7".parse().unwrap()];
     let mut local = group(one(v1(), vec![mirror("rule", v2(), 500_000)]));
     local.destinations[0].local = true;
@@ -38,9 +38,28 @@ pub(crate) fn all() -> Vec<(&'static str, Group)> {
         .to_vec();
     names.iter_mut().for_each(|each| each.local = true);
     let mut no_port = group(Vec::new());
-    no_port.listen.set_port(0);
+    no_port.capture = Capture::Explicit("127.0.0.1:0".parse().unwrap());
     let mut port_80 = group(Vec::new());
-    port_80.listen.set_port(80);
+    port_80.capture = Capture::Explicit("127.0.0.1:80".parse().unwrap());
+    let mut transparent = group(vec![destination(
+        "ok-v1",
+        vec![
+            port(
+                v1(),
+                vec![mirror("rule", v2(), 1), mirror("other", grpc(), 1)],
+            ),
+            port(grpc(), Vec::new()),
+        ],
+    )]);
+    transparent.capture = Capture::Transparent;
+    for port in &mut transparent.destinations[0].ports {
+        let number = port.backend.port.get();
+        let ips = ["10.96.0.7".parse().unwrap(), "fd00::8".parse().unwrap()];
+        port.addresses = ips.map(|ip| SocketAddr::new(ip, number)).to_vec();
+    }
+    transparent.destinations[0].ports[1].certainty = Certainty::Assumed;
+    let mut transparent_nothing = group(Vec::new());
+    transparent_nothing.capture = Capture::Transparent;
     vec![
         ("nothing", group(Vec::new())),
         (
@@ -88,12 +107,14 @@ pub(crate) fn all() -> Vec<(&'static str, Group)> {
         ("names that are ours", group(names)),
         ("any port", no_port),
         ("port 80", port_80),
+        ("transparent", transparent),
+        ("transparent, nothing", transparent_nothing),
     ]
 }
 
 fn group(destinations: Vec<Destination>) -> Group {
     Group {
-        listen: "127.0.0.1:15001".parse().unwrap(),
+        capture: Capture::Explicit("127.0.0.1:15001".parse().unwrap()),
         destinations,
     }
 }
@@ -109,7 +130,12 @@ fn destination(name: &str, ports: Vec<DestinationPort>) -> Destination {
 }
 
 fn port(backend: Arc<Backend>, mirrors: Vec<Mirror>) -> DestinationPort {
-    DestinationPort { backend, mirrors }
+    DestinationPort {
+        backend,
+        addresses: Vec::new(),
+        certainty: Certainty::Said,
+        mirrors,
+    }
 }
 
 fn mirror(rule: &str, target: Arc<Backend>, millionths: u32) -> Mirror {

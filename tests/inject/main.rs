@@ -13,10 +13,10 @@ use std::path::Path;
 
 use mirrorplane::diag::{Diagnostic, ObjectRef, Origin};
 use mirrorplane::name::Namespaced;
-use mirrorplane::sidecar::Delivery;
 use mirrorplane::sidecar::inject::{
     Home, HomeMetadata, Injection, Placement, Resources, Settings, Target, inject,
 };
+use mirrorplane::sidecar::{Delivery, IpFamilies};
 use mirrorplane::source::documents;
 use serde_json::Value;
 
@@ -29,6 +29,7 @@ fn settings() -> Settings {
         control_plane: "mirrorplane.mirrorplane-system.svc:15128".parse().unwrap(),
         ca: Some("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".to_owned()),
         placement: Placement::Native,
+        ip_families: IpFamilies::Ipv4,
         legacy_iptables: false,
         delivery: Delivery::StateOfTheWorld,
         concurrency: 2,

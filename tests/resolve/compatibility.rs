@@ -32,7 +32,7 @@ fn the_guide_mirrors_for_its_caller_and_nobody_else() {
     assert_eq!(model.nodes.len(), 4);
     assert_eq!(model.groups.len(), 2);
     let group = &model.groups[model.group_of(&Namespaced::new("curl", "curl"))];
-    assert_eq!(group.listen.to_string(), "127.0.0.1:15001");
+    assert_eq!(group.capture.to_string(), "127.0.0.1:15001");
     let destination = &group.destinations[0];
     assert_eq!(
         destination.cluster_ips,

@@ -107,7 +107,10 @@ fn who_has_no_rules_shares_the_fallback_unless_it_listens_elsewhere() {
     assert_eq!(group("curl/curl"), &model.fallback);
     assert_eq!(group("a/bad"), &model.fallback);
     assert_ne!(group("a/own"), &model.fallback);
-    assert_eq!(model.groups[group("a/own")].listen.port(), 9000);
+    assert_eq!(
+        model.groups[group("a/own")].capture.to_string(),
+        "127.0.0.1:9000"
+    );
     assert_eq!(model.groups.len(), 2);
 }
 

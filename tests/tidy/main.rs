@@ -46,7 +46,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["diag", "model", "name", "server", "snapshot", "source"],
     ),
     ("admin", &["diag", "model", "rollout", "server", "snapshot"]),
-    ("sidecar", &["api", "diag", "name", "translate"]),
+    ("sidecar", &["api", "diag", "model", "name", "translate"]),
     ("embed", &["model", "server", "snapshot"]),
     ("shim", &["proto"]),
     (

@@ -155,6 +155,7 @@ async fn sidecar(plane: Plane, control_plane: &ControlPlane, id: &str) -> Option
         tls: None,
         token: None,
         admin: Some(admin),
+        transparent: None,
     };
     let mut bootstrap = bootstrap.to_json();
     bootstrap["static_resources"]["listeners"] = json!([listener(proxy.port())]);

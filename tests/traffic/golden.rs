@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use mirrorplane::model::Capture;
 use mirrorplane::pipeline::Pipeline;
 use mirrorplane::resolve::Settings;
 use mirrorplane::source;
+use tokio::net::TcpStream;
 
 use super::rig::control_plane::ControlPlane;
 use super::rig::eventually;
@@ -32,19 +34,25 @@ async fn every_golden_case_is_accepted_by_a_real_envoy() {
             let Some((node, _)) = model.nodes.iter().find(|(_, of)| *of == group) else {
                 continue;
             };
-            if model.groups[group].listen.port() != Settings::default().listen.port() {
-                continue;
-            }
             let plane = Plane {
                 kind: Kind::Envoy,
                 delta: accepted % 2 == 1,
             };
-            let Some(sidecar) = Sidecar::start_as(plane, &control_plane, &node.to_string()).await
-            else {
+            let node = node.to_string();
+            let started = match model.groups[group].capture {
+                capture if capture == Settings::default().capture => {
+                    Sidecar::start_as(plane, &control_plane, &node).await
+                }
+                // It listens nowhere by itself.
+                Capture::Transparent => Sidecar::launch(plane, &control_plane, &node, None, None),
+                Capture::Explicit(_) => continue,
+            };
+            let Some(sidecar) = started else {
                 return;
             };
             let what = format!("{}: {node} is ready", case.display());
             eventually(&what, || async {
+                TcpStream::connect(sidecar.address()).await.ok()?;
                 (sidecar.admin("ready").await.trim() == "LIVE").then_some(())
             })
             .await;

@@ -21,6 +21,7 @@ use self::service::Service;
 use super::delivery;
 use super::output::print;
 use crate::app;
+use crate::model::Capture;
 use crate::model::Fraction;
 use crate::resolve::Settings;
 use crate::server::Stats;
@@ -92,7 +93,9 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
         webhook: None,
         source: Source::Folder(mesh.path().to_owned()),
         entrance: listener.into(),
-        settings: Settings { listen: proxy },
+        settings: Settings {
+            capture: Capture::Explicit(proxy),
+        },
         rollout: Default::default(),
         stats: Arc::clone(&stats),
         admin: None,
@@ -123,6 +126,7 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
         tls: None,
         token: None,
         admin: None,
+        transparent: None,
     };
     let story = async {
         // Held until the story ends: dropping it stops the sidecar.

@@ -6,6 +6,8 @@ use serde_json::json;
 use super::resources::Resources;
 use super::settings::Placement;
 use super::settings::Settings;
+use crate::model::READY_PORT;
+use crate::sidecar::IpFamilies;
 
 /// The proxy.
 pub(super) const SIDECAR: &str = "mirrorplane-sidecar";
@@ -16,12 +18,8 @@ const VOLUME: &str = "mirrorplane-identity";
 
 /// The user that the proxy runs as. Connections of this user are not redirected, or they would come back for ever.
 pub(super) const USER: u32 = 1500;
-/// Where redirected connections arrive.
-pub(super) const CAPTURE_PORT: u16 = 15001;
-/// Where the proxy says whether it is ready.
-pub(super) const READY_PORT: u16 = 15021;
 /// What it is asked for there.
-pub(super) const READY_PATH: &str = "/ready";
+const READY_PATH: &str = "/ready";
 
 /// The folder of the token.
 const IDENTITY_FOLDER: &str = "/var/run/secrets/mirrorplane";
@@ -55,8 +53,8 @@ pub(super) fn init(settings: &Settings, exclusions: &[String]) -> Value {
         "redirect".to_owned(),
         "--proxy-uid".to_owned(),
         USER.to_string(),
-        "--port".to_owned(),
-        CAPTURE_PORT.to_string(),
+        "--ip-families".to_owned(),
+        families(settings.ip_families).to_owned(),
     ];
     arguments.extend_from_slice(exclusions);
     let mut capabilities = vec!["NET_ADMIN"];
@@ -86,7 +84,16 @@ pub(super) fn init(settings: &Settings, exclusions: &[String]) -> Value {
     })
 }
 
-/// The proxy, which starts with `bootstrap`: arguments in which `$(NAME)` is a variable.
+/// As `--ip-families` of `mirrorplane redirect` has it.
+fn families(families: IpFamilies) -> &'static str {
+    match families {
+        IpFamilies::Ipv4 => "ipv4",
+        IpFamilies::Ipv6 => "ipv6",
+        IpFamilies::Dual => "dual",
+    }
+}
+
+/// The proxy, which starts with `bootstrap`, an argument.
 pub(super) fn sidecar(settings: &Settings, resources: &Resources, bootstrap: String) -> Value {
     let ready = json!({ "path": READY_PATH, "port": READY_PORT, "scheme": "HTTP" });
     let mut container = json!({
@@ -106,7 +113,6 @@ pub(super) fn sidecar(settings: &Settings, resources: &Resources, bootstrap: Str
         "env": [
             variable("POD_NAME", "metadata.name"),
             variable("POD_NAMESPACE", "metadata.namespace"),
-            variable("POD_IP", "status.podIP"),
         ],
         "resources": resources.to_json(),
         // The application waits for this. A control plane that is away delays it by half a minute and no more.

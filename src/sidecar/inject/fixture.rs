@@ -4,6 +4,7 @@ use super::Placement;
 use super::Resources;
 use super::Settings;
 use crate::sidecar::Delivery;
+use crate::sidecar::IpFamilies;
 
 /// Settings as an operator may have them.
 pub(super) fn settings() -> Settings {
@@ -15,6 +16,7 @@ pub(super) fn settings() -> Settings {
         control_plane: "mirrorplane.mirrorplane-system.svc:15128".parse().unwrap(),
         ca: Some("CA\n".to_owned()),
         placement: Placement::Native,
+        ip_families: IpFamilies::Ipv4,
         legacy_iptables: false,
         delivery: Delivery::StateOfTheWorld,
         concurrency: 2,

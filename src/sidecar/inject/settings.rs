@@ -2,6 +2,7 @@
 
 use crate::sidecar::ControlPlane;
 use crate::sidecar::Delivery;
+use crate::sidecar::IpFamilies;
 
 use super::resources::Resources;
 
@@ -22,6 +23,8 @@ pub struct Settings {
     pub ca: Option<String>,
     /// How the sidecar stands in the Pod.
     pub placement: Placement,
+    /// The families of addresses whose connections are redirected.
+    pub ip_families: IpFamilies,
     /// Whether the nodes have only the old iptables, which need one capability more.
     pub legacy_iptables: bool,
     /// How configuration is sent.

@@ -6,8 +6,6 @@ use std::net::SocketAddr;
 use serde_json::Value;
 use serde_json::json;
 
-use super::containers::READY_PATH;
-use super::containers::READY_PORT;
 use super::containers::sds_path;
 use super::containers::token_path;
 use super::settings::Settings;
@@ -18,14 +16,10 @@ use crate::sidecar::TokenFile;
 
 /// Where the proxy's administration listens: for the Pod itself only.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 15000);
-/// The Pod's address, which Kubernetes puts in when the container starts.
-const POD_IP: &str = "$(POD_IP)";
-
-/// The bootstrap as an argument of a container: JSON, in which Kubernetes puts the Pod's address.
+/// The bootstrap as an argument of a container: JSON.
 pub(super) fn argument(settings: &Settings) -> String {
-    // `$(X)` is a variable in an argument, `$$` a dollar.
-    let text = bootstrap(settings).to_string().replace('$', "$$");
-    text.replace(&POD_IP.replace('$', "$$"), POD_IP)
+    // `$(X)` would be a variable in an argument, `$$` is a dollar.
+    bootstrap(settings).to_string().replace('$', "$$")
 }
 
 /// What the file has to hold by which Envoy follows the token; `None` if no token is shown.
@@ -54,6 +48,7 @@ fn bootstrap(settings: &Settings) -> Value {
         }),
         token: token(settings).map(Credential::File),
         admin: Some(ADMIN),
+        transparent: Some(settings.ip_families),
     };
     let mut json = bootstrap.to_json();
     // Who it is stands in other arguments, with the Pod's name.
@@ -68,42 +63,7 @@ fn bootstrap(settings: &Settings) -> Value {
     ) {
         *trusted = json!({ "inline_string": ca });
     }
-    json["static_resources"]["listeners"] = json!([readiness()]);
     json
-}
-
-/// Answers the kubelet once the proxy takes connections, and no more when it was told to fail its health checks.
-fn readiness() -> Value {
-    json!({
-        "name": "readiness",
-        "address": { "socket_address": { "address": POD_IP, "port_value": READY_PORT } },
-        "filter_chains": [{
-            "filters": [{
-                "name": "envoy.filters.network.http_connection_manager",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-                    "stat_prefix": "readiness",
-                    "route_config": { "name": "readiness", "virtual_hosts": [] },
-                    "http_filters": [
-                        {
-                            "name": "envoy.filters.http.health_check",
-                            "typed_config": {
-                                "@type": "type.googleapis.com/envoy.extensions.filters.http.health_check.v3.HealthCheck",
-                                "pass_through_mode": false,
-                                "headers": [{ "name": ":path", "string_match": { "exact": READY_PATH } }],
-                            },
-                        },
-                        {
-                            "name": "envoy.filters.http.router",
-                            "typed_config": {
-                                "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
-                            },
-                        },
-                    ],
-                },
-            }],
-        }],
-    })
 }
 
 #[cfg(test)]
@@ -112,7 +72,7 @@ mod tests {
     use super::argument;
 
     #[test]
-    fn only_the_address_of_the_pod_is_a_variable() {
+    fn nothing_in_it_is_a_variable() {
         let mut settings = settings();
         settings.ca = Some("$(HOME) $x $$".to_owned());
         let text = argument(&settings);
@@ -120,6 +80,5 @@ mod tests {
             text.contains(r#""inline_string":"$$(HOME) $$x $$$$""#),
             "{text}"
         );
-        assert!(text.contains(r#""address":"$(POD_IP)""#), "{text}");
     }
 }

@@ -124,6 +124,7 @@ impl Sidecar {
             tls,
             token,
             admin: (plane.kind == Kind::Envoy).then_some(admin),
+            transparent: None,
         };
         Self::spawn(plane, proxy, admin, &bootstrap.to_json())
     }
@@ -197,6 +198,11 @@ impl Sidecar {
             .filter(|(name, _)| name.ends_with(suffix))
             .filter_map(|(_, value)| value.parse::<u64>().ok())
             .sum()
+    }
+
+    /// Where Envoy's admin interface is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.admin
     }
 
     /// A page of Envoy's admin interface.

@@ -1,0 +1,172 @@
+//! Transparent capture: a listener for each address of a destination, to which the sidecar hands over the connections that
+//! it was redirected.
+//!
+//! ```text
+//! capture port (bootstrap) ─┬─ redirected, was going to IP:PORT of a destination ─► listener `IP:PORT`
+//!                           └─ all others ─► on, to where they were going
+//!
+//! listener `IP:PORT` ─┬─ HTTP ─► routes `NS/SVC|PORT` ─► cluster `NS/SVC|PORT`: on, to where it was going; and copies
+//!                     └─ anything else ─► cluster `passthrough`: on, to where it was going
+//! ```
+//!
+//! A listener is named after its address alone: what becomes of a destination then touches the connections to its own
+//! addresses and no others, and an address that passes from one Service to another is a change of one listener.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::cluster::v3::cluster::{
+    ClusterDiscoveryType, DiscoveryType, LbPolicy,
+};
+use envoy_types::pb::envoy::config::core::v3::{Http1ProtocolOptions, TrafficDirection};
+use envoy_types::pb::envoy::config::listener::v3::filter::ConfigType as FilterConfig;
+use envoy_types::pb::envoy::config::listener::v3::listener_filter::ConfigType as ListenerFilterConfig;
+use envoy_types::pb::envoy::config::listener::v3::{
+    Filter, FilterChain, FilterChainMatch, Listener, ListenerFilter,
+};
+use envoy_types::pb::envoy::extensions::filters::listener::http_inspector::v3::HttpInspector;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::UpgradeConfig;
+use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
+use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy::ClusterSpecifier;
+use envoy_types::pb::google::protobuf::BoolValue;
+use envoy_types::util::pack_any;
+
+use super::cluster;
+use super::listener;
+use super::names::{PASSTHROUGH, ServicePort};
+use super::values::{address, seconds};
+use crate::model::{Certainty, DestinationPort, Group};
+
+/// Seconds for which the sidecar waits for the first bytes of a connection to a port of which HTTP is only assumed. A
+/// server that speaks first, whose caller waits for it, is heard that much later. A port that is said to be HTTP has no such
+/// bound: there the caller speaks first, even if it opened its connection long before it needs it.
+const FIRST_BYTES_SECONDS: i64 = 1;
+
+/// What the HTTP inspector calls the protocols that it knows.
+const HTTP: [&str; 3] = ["http/1.0", "http/1.1", "h2c"];
+
+/// What a caller may turn a connection into; the proxy refuses what it is not told of.
+const UPGRADES: [&str; 4] = ["websocket", "CONNECT", "spdy/3.1", "tcp"];
+
+/// The listeners of a group, by name.
+pub(super) fn listeners(group: &Group) -> Vec<Listener> {
+    let ports = group.destinations.iter().flat_map(|each| &each.ports);
+    let mut listeners: Vec<_> = ports
+        .flat_map(|port| port.addresses.iter().map(|at| listener(port, *at)))
+        .collect();
+    listeners.sort_by(|a, b| a.name.cmp(&b.name));
+    listeners
+}
+
+fn listener(port: &DestinationPort, at: SocketAddr) -> Listener {
+    let patience = match port.certainty {
+        // No bound at all.
+        Certainty::Said => 0,
+        Certainty::Assumed => FIRST_BYTES_SECONDS,
+    };
+    let name = ServicePort::from(&*port.backend).to_string();
+    let is_http = FilterChainMatch {
+        application_protocols: HTTP.map(str::to_owned).to_vec(),
+        ..FilterChainMatch::default()
+    };
+    Listener {
+        name: at.to_string(),
+        address: address(at),
+        bind_to_port: Some(BoolValue { value: false }),
+        traffic_direction: TrafficDirection::Outbound.into(),
+        listener_filters: vec![ListenerFilter {
+            name: "envoy.filters.listener.http_inspector".to_owned(),
+            config_type: Some(ListenerFilterConfig::TypedConfig(pack_any(
+                HttpInspector {},
+            ))),
+            ..ListenerFilter::default()
+        }],
+        listener_filters_timeout: seconds(patience),
+        continue_on_listener_filters_timeout: true,
+        filter_chains: vec![FilterChain {
+            filter_chain_match: Some(is_http),
+            filters: vec![listener::http(connection_manager(&name, at))],
+            ..FilterChain::default()
+        }],
+        default_filter_chain: Some(FilterChain {
+            filters: vec![as_it_is(&name)],
+            ..FilterChain::default()
+        }),
+        ..Listener::default()
+    }
+}
+
+fn connection_manager(name: &str, at: SocketAddr) -> HttpConnectionManager {
+    let common = listener::connection_manager(name, name, Vec::new());
+    let upgrades = UPGRADES.iter().map(|upgrade| UpgradeConfig {
+        upgrade_type: (*upgrade).to_owned(),
+        ..UpgradeConfig::default()
+    });
+    HttpConnectionManager {
+        upgrade_configs: upgrades.collect(),
+        http_protocol_options: common.http_protocol_options.map(|options| {
+            Http1ProtocolOptions {
+                // HTTP/1.0 need not name a host, and the proxy refuses what names none.
+                default_host_for_http_10: at.to_string(),
+                ..options
+            }
+        }),
+        ..common
+    }
+}
+
+/// Byte for byte, for as long as both ends like.
+fn as_it_is(name: &str) -> Filter {
+    let proxy = TcpProxy {
+        stat_prefix: name.to_owned(),
+        cluster_specifier: Some(ClusterSpecifier::Cluster(PASSTHROUGH.to_owned())),
+        idle_timeout: seconds(0),
+        ..TcpProxy::default()
+    };
+    Filter {
+        name: "envoy.filters.network.tcp_proxy".to_owned(),
+        config_type: Some(FilterConfig::TypedConfig(pack_any(proxy))),
+    }
+}
+
+/// The cluster of what is not HTTP.
+pub(super) fn passthrough() -> Cluster {
+    onward(Cluster {
+        name: PASSTHROUGH.to_owned(),
+        // No HTTP goes this way.
+        typed_extension_protocol_options: HashMap::new(),
+        ..cluster::unlimited()
+    })
+}
+
+/// The cluster of the requests to a destination: to the very address that the caller connected to.
+///
+/// A caller's connection has connections of its own to the server, as without the sidecar; so what a server ties to a
+/// connection, such as who has logged in on it, stays with that caller. They close when nobody has used them for a second,
+/// as those of explicit capture do. That ends them soon after the caller's own connection, which the proxy does not do by
+/// itself. And a request that meets the server's close on its way would be answered with 503, where without the sidecar the
+/// caller's library sees the close, and most then repeat the request unasked.
+pub(super) fn primary(port: &DestinationPort) -> Cluster {
+    onward(Cluster {
+        name: cluster::primary_name(&port.backend),
+        connection_pool_per_downstream_connection: true,
+        ..cluster::unlimited()
+    })
+}
+
+/// To where the connection was going.
+fn onward(cluster: Cluster) -> Cluster {
+    Cluster {
+        lb_policy: LbPolicy::ClusterProvided.into(),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(
+            DiscoveryType::OriginalDst.into(),
+        )),
+        ..cluster
+    }
+}
+
+#[cfg(test)]
+#[path = "captured_tests.rs"]
+pub(super) mod tests;
