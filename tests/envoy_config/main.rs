@@ -139,6 +139,7 @@ fn envoy_accepts_a_bootstrap_with_a_token_that_changes() {
         tls: None,
         token: Some(Credential::File(file)),
         admin: None,
+        transparent: None,
     };
     envoy::validate(&envoy, &bootstrap.to_json()).unwrap();
     let shim = shim::Bootstrap::parse(&bootstrap.to_yaml()).unwrap();
