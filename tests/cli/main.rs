@@ -6,5 +6,6 @@ mod check;
 mod cluster;
 mod command;
 mod definitions;
+mod inject;
 mod mistakes;
 mod offline;

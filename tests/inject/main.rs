@@ -1,6 +1,7 @@
 //! Pods in, patches out. `UPDATE_GOLDEN=1 cargo test --test inject` writes the patches anew.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stderr, reason = "what is skipped is said")]
 
 #[path = "../envoy_config/envoy.rs"]
 mod envoy;

@@ -84,7 +84,7 @@ pub(super) fn init(settings: &Settings, exclusions: &[String]) -> Value {
     })
 }
 
-/// The proxy, which starts with `bootstrap`: arguments in which `$(NAME)` is a variable.
+/// The proxy, which starts with `bootstrap`, an argument.
 pub(super) fn sidecar(settings: &Settings, resources: &Resources, bootstrap: String) -> Value {
     let ready = json!({ "path": READY_PATH, "port": READY_PORT, "scheme": "HTTP" });
     let mut arguments = vec![

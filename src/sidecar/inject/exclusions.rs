@@ -11,8 +11,8 @@ use crate::api::mesh::given;
 /// The annotations, and the flag that says the same.
 const FLAGS: [(&str, &str, Check); 3] = [
     (OUTBOUND_PORT_EXCLUSIONS, "--exclude-ports", port),
-    (OUTBOUND_RANGE_EXCLUSIONS, "--exclude-ranges", range),
-    (OUTBOUND_RANGE_INCLUSIONS, "--include-ranges", range),
+    (OUTBOUND_RANGE_EXCLUSIONS, "--exclude-cidrs", range),
+    (OUTBOUND_RANGE_INCLUSIONS, "--include-cidrs", range),
 ];
 
 /// What is wrong with an item, if anything.
@@ -90,12 +90,12 @@ mod tests {
             (
                 OUT,
                 "10.0.0.0/8,fd00::/8",
-                Ok("--exclude-ranges 10.0.0.0/8,fd00::/8"),
+                Ok("--exclude-cidrs 10.0.0.0/8,fd00::/8"),
             ),
-            (OUT, "10.0.0.1", Ok("--exclude-ranges 10.0.0.1")),
+            (OUT, "10.0.0.1", Ok("--exclude-cidrs 10.0.0.1")),
             (OUT, "10.0.0.0/33", Err("`10.0.0.0/33` is not a range")),
             (IN, "10/8", Err("`10/8` is not a range")),
-            (IN, "10.1.0.0/16", Ok("--include-ranges 10.1.0.0/16")),
+            (IN, "10.1.0.0/16", Ok("--include-cidrs 10.1.0.0/16")),
         ] {
             let annotations = BTreeMap::from([(key.to_owned(), value.to_owned())]);
             match (flags(&annotations), expected) {

@@ -1,171 +1,16 @@
 //! The webhooks, called by a real API server; the certificates that they serve with; `mirrorplane namespace`.
 
-use std::collections::BTreeMap;
-use std::process::Output;
+mod stage;
 
-use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::rig::{Cluster, Parts, eventually};
+use self::stage::{FLAGS, SYSTEM, Webhooks, has_sidecar, pod, text};
+use crate::rig::eventually;
 use crate::serve::Serve;
-
-const SYSTEM: &str = "mirrorplane-system";
-const FLAGS: [&str; 7] = [
-    "--certificates=secret",
-    "--certificate-name=127.0.0.1",
-    "--webhook=127.0.0.1:0",
-    "--token-review",
-    "--image=mirrorplane:test",
-    "--proxy-image=envoy:test",
-    "--log=mirrorplane=debug,info",
-];
-
-/// A control plane, and webhook configurations that name its address and no CA.
-struct Webhooks {
-    cluster: Cluster,
-    serve: Serve,
-}
-
-impl Webhooks {
-    async fn start() -> Option<Self> {
-        let cluster = Cluster::own(Parts::Api).await?;
-        let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/crds");
-        cluster.kubectl(&["apply", "-k", crds]).await.ok();
-        cluster.kubectl(&["create", "namespace", SYSTEM]).await.ok();
-        let serve = Serve::start(&cluster, &FLAGS).await;
-        let this = Self { cluster, serve };
-        this.configure("Ignore").await;
-        Some(this)
-    }
-
-    /// Applies the configurations, and waits for the CAs that the control plane puts in.
-    async fn configure(&self, failure_policy: &str) {
-        let address = self.serve.said_address("webhooks address=").await;
-        let webhook = |name: &str, path: &str, rules: Value| {
-            json!([{
-                "name": name,
-                "admissionReviewVersions": ["v1"],
-                "clientConfig": { "url": format!("https://{address}/{path}") },
-                "rules": [rules],
-                "failurePolicy": failure_policy,
-                "sideEffects": "None",
-                "timeoutSeconds": 5,
-                "namespaceSelector": { "matchExpressions": [{
-                    "key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [SYSTEM],
-                }] },
-            }])
-        };
-        let configuration = |kind: &str, webhooks: Value| {
-            json!({
-                "apiVersion": "admissionregistration.k8s.io/v1",
-                "kind": kind,
-                "metadata": { "name": "mirrorplane" },
-                "webhooks": webhooks,
-            })
-        };
-        let pods = json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]});
-        let plugins = json!({"apiGroups": ["plugin.flomesh.io"], "apiVersions": ["*"], "operations": ["CREATE", "UPDATE"], "resources": ["*"]});
-        for one in [
-            configuration(
-                "MutatingWebhookConfiguration",
-                webhook("inject.mirrorplane.io", "mutate", pods),
-            ),
-            configuration(
-                "ValidatingWebhookConfiguration",
-                webhook("validate.mirrorplane.io", "validate", plugins),
-            ),
-        ] {
-            self.cluster.apply(&one.to_string()).await;
-        }
-        self.trusted().await;
-    }
-
-    /// Waits until the API server is told to trust the CAs of the Secret.
-    async fn trusted(&self) {
-        let api: Api<MutatingWebhookConfiguration> = Api::all(self.cluster.client().await);
-        eventually("the CAs in the webhook configuration", async || {
-            let bundle = self.secret().await.remove("ca.crt")?;
-            let found = api.get("mirrorplane").await.ok()?.webhooks?;
-            let held = found[0].client_config.ca_bundle.clone()?;
-            (held.0 == bundle).then_some(())
-        })
-        .await;
-    }
-
-    async fn secret(&self) -> BTreeMap<String, Vec<u8>> {
-        let secrets: Api<Secret> = Api::namespaced(self.cluster.client().await, SYSTEM);
-        let found = secrets.get_opt("mirrorplane-certificates").await.unwrap();
-        let data = found.and_then(|secret| secret.data).unwrap_or_default();
-        data.into_iter()
-            .map(|(key, ByteString(bytes))| (key, bytes))
-            .collect()
-    }
-
-    /// A Pod, made with these annotations.
-    async fn make_pod(&self, namespace: &str, name: &str, annotations: Value) -> Pod {
-        let pod = pod(namespace, name, annotations);
-        self.cluster
-            .kubectl_with(&["create", "-f", "-"], &pod.to_string())
-            .await
-            .ok();
-        let pods: Api<Pod> = Api::namespaced(self.cluster.client().await, namespace);
-        pods.get(name).await.unwrap()
-    }
-
-    /// Makes Pods until one has a sidecar: a configuration takes effect a moment later.
-    async fn injected(&self, namespace: &str) -> Pod {
-        let number = std::sync::atomic::AtomicU32::new(0);
-        eventually("a Pod with a sidecar", async || {
-            let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let pod = self
-                .make_pod(namespace, &format!("curl-{number}"), json!({}))
-                .await;
-            has_sidecar(&pod).then_some(pod)
-        })
-        .await
-    }
-
-    fn namespace(&self, arguments: &[&str]) -> Output {
-        std::process::Command::new(env!("CARGO_BIN_EXE_mirrorplane"))
-            .arg("namespace")
-            .args(arguments)
-            .env("KUBECONFIG", self.cluster.kubeconfig())
-            .output()
-            .unwrap()
-    }
-
-    async fn mesh_namespace(&self, prefix: &str) -> String {
-        let namespace = self.cluster.namespace(prefix).await;
-        let added = self.namespace(&["add", &namespace]);
-        assert!(added.status.success(), "{}", text(&added.stderr));
-        namespace
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn pod(namespace: &str, name: &str, annotations: Value) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": { "name": name, "namespace": namespace, "annotations": annotations },
-        // In a whole cluster the API server sets the account before it asks.
-        "spec": { "serviceAccountName": "default", "containers": [{ "name": "curl", "image": "curlimages/curl" }] },
-    })
-}
-
-fn has_sidecar(pod: &Pod) -> bool {
-    let spec = pod.spec.as_ref().unwrap();
-    let containers = spec.init_containers.iter().flatten();
-    containers
-        .into_iter()
-        .any(|one| one.name == "mirrorplane-sidecar")
-}
 
 fn config(namespace: &str, config: Value) -> String {
     json!({
@@ -310,7 +155,10 @@ fn golden(pod: &Pod) {
     // Its CA is another one each time, and it has a test of its own.
     kept["initContainers"][1]["args"][1] = json!("(bootstrap)");
     let kept = serde_json::to_string_pretty(&kept).unwrap() + "\n";
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kube/injected.json");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/kube/webhook/injected.json"
+    );
     let expected = std::fs::read_to_string(path).unwrap_or_default();
     if expected != kept && (expected.is_empty() || std::env::var_os("UPDATE_GOLDEN").is_some()) {
         std::fs::write(path, &kept).unwrap();
@@ -424,8 +272,8 @@ async fn certificates_are_made_anew(webhooks: &Webhooks) {
 async fn nobody_answers(webhooks: &mut Webhooks) {
     let namespace = webhooks.mesh_namespace("alone").await;
     webhooks.serve.kill();
-    let pod = webhooks.make_pod(&namespace, "ignored", json!({})).await;
-    assert!(!has_sidecar(&pod));
+    let made = webhooks.make_pod(&namespace, "ignored", json!({})).await;
+    assert!(!has_sidecar(&made));
     for kind in ["mutating", "validating"] {
         let fail = json!([{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Fail"}])
             .to_string();
@@ -436,13 +284,13 @@ async fn nobody_answers(webhooks: &mut Webhooks) {
             .await
             .ok();
     }
-    let number = std::sync::atomic::AtomicU32::new(0);
+    let number = AtomicU32::new(0);
     let refused = eventually("a refusal", async || {
-        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let pod = crate::webhook::pod(&namespace, &format!("refused-{number}"), json!({}));
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        let refused = pod(&namespace, &format!("refused-{number}"), json!({}));
         let made = webhooks
             .cluster
-            .kubectl_with(&["create", "-f", "-"], &pod.to_string())
+            .kubectl_with(&["create", "-f", "-"], &refused.to_string())
             .await;
         let said = made.stderr().to_owned();
         said.contains("failed calling webhook").then_some(said)
