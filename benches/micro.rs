@@ -30,6 +30,7 @@ use mirrorplane::resolve::Settings;
 use mirrorplane::resolve::resolve;
 use mirrorplane::snapshot::build;
 use mirrorplane::snapshot::encode;
+use mirrorplane::source::Objects;
 use mirrorplane::translate::translate;
 
 /// Destinations of a group.
@@ -206,5 +207,46 @@ fn stepping(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, stages, resolving, stepping);
+/// One object changes, as a watch tells it: the tables of the state before, less those of one kind, are those of the next.
+fn changing(criterion: &mut Criterion) {
+    let size = mesh::Size {
+        streams: 10_000,
+        groups: 1,
+        // Two Services each.
+        rules: 1_000,
+    };
+    let mut objects = mesh::objects(size, mesh::State::default()).expect("the objects are valid");
+    let rules: Vec<_> = objects.plugin_configs.keys().cloned().collect();
+    let kept: Vec<_> = rules.into_iter().take(500).collect();
+    objects.plugin_configs.keep(|name| kept.contains(name));
+    let (rule, pod) = (kept[7].clone(), mesh::node(7));
+    let world = "500 rules, 2,000 services, 10,000 pods";
+    let mut pipeline = Pipeline::new(Settings::default());
+    pipeline.step(&objects);
+    let mut turn = 0_u32;
+    for (what, is_rule) in [("a percentage", true), ("a Pod's label", false)] {
+        let mut change = |pipeline: &mut Pipeline, objects: &mut Objects| {
+            turn += 1;
+            // What was published stays with whoever works on it.
+            let published = objects.clone();
+            if is_rule {
+                let config = objects.plugin_configs.get_mut(&rule);
+                let config = config.expect("the rule is there");
+                config.object.spec.config["percentage"]["value"] =
+                    (f64::from(turn % 100) / 100.0).into();
+            } else {
+                let pod = objects.pods.get_mut(&pod).expect("the Pod is there");
+                let labels = &mut pod.object.metadata.labels;
+                labels.insert("turn".to_owned(), turn.to_string());
+            }
+            pipeline.step(black_box(objects));
+            published
+        };
+        criterion.bench_function(&format!("change and step, {world}: {what}"), |bencher| {
+            bencher.iter(|| change(&mut pipeline, &mut objects));
+        });
+    }
+}
+
+criterion_group!(benches, stages, resolving, stepping, changing);
 criterion_main!(benches);

@@ -5,8 +5,8 @@
 //! Data flows one way. Every arrow is a value; the stages in the middle are pure functions, only the ends do I/O.
 //!
 //! ```text
-//! files,       source ─► resolve (+ dialect) ─► model ─► translate ─► snapshot ─► rollout ─► server ─► Envoy / shim
-//! Kubernetes ─► Objects       └─► diag::Report                         World      World       ADS
+//! files,  ─► source ─► resolve (+ dialect) ─► model ─► translate ─► snapshot ─► rollout ─► server ─► Envoy / shim
+//! cluster    Objects        └─► diag::Report                          World      World       ADS
 //! ```
 //!
 //! | Module | Is given | Yields |

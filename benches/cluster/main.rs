@@ -43,8 +43,8 @@ struct Args {
     #[arg(long, default_value_t = 500)]
     rules: usize,
     /// Changes of each sort
-    #[arg(long, default_value_t = 20)]
-    changes: usize,
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    changes: u32,
     /// What `cargo bench` says
     #[arg(long, hide = true)]
     bench: bool,
@@ -85,7 +85,7 @@ async fn main() -> anyhow::Result<()> {
             sleep(SETTLES).await;
         }
         let built = server.built().await?;
-        let changes = args.changes as f64;
+        let changes = f64::from(args.changes);
         let cpu = server.cpu()? - before - idle * changes * SETTLES.as_secs_f64();
         println!(
             "{:<14} CPU {:.1} ms a change, of which {:.1} ms to resolve, translate and encode; {} loads for {} changes",
@@ -126,11 +126,11 @@ impl Change {
     }
 
     /// The object, and what becomes of it.
-    fn patch(self, turn: usize) -> (&'static str, Value) {
+    fn patch(self, turn: u32) -> (&'static str, Value) {
         match self {
             Self::Percentage => (
                 "/apis/plugin.flomesh.io/v1alpha1/namespaces/shop/pluginconfigs/mirror-7",
-                json!({"spec": {"config": {"percentage": {"value": 0.1 + 0.01 * turn as f64}}}}),
+                json!({"spec": {"config": {"percentage": {"value": 0.1 + 0.01 * f64::from(turn)}}}}),
             ),
             Self::Label => (
                 "/api/v1/namespaces/callers/pods/caller-7",

@@ -74,7 +74,7 @@ impl Input {
     pub(super) async fn client(&self) -> anyhow::Result<kube::Client> {
         let connected = kubernetes::connect(&self.access).await;
         connected.context(
-            "cannot use the cluster; a folder of files would be read instead if one was named",
+            "cannot use the cluster (files are read instead if their folder is named: serve --config-dir DIR, check DIR)",
         )
     }
 }

@@ -50,6 +50,8 @@ const ABSENT: Duration = Duration::from_secs(5);
 const REFUSED: Duration = Duration::from_secs(5);
 /// How long a watch has to last to count as one that works.
 const STEADY: Duration = Duration::from_secs(1);
+/// How long a watch may fail until everything is asked for again.
+const STALE: Duration = Duration::from_secs(30);
 /// How long a server that does not answer is nothing special: it may restart.
 const LOST: Duration = Duration::from_secs(2);
 
@@ -193,7 +195,11 @@ impl Feed {
                 if let Err(closed) = handled {
                     return closed.into();
                 }
-                if expired {
+                // After long, the server may not be the one that it was: restored, it has never seen what it told last.
+                let stale = self
+                    .failing_since
+                    .is_some_and(|since| since.elapsed() >= STALE);
+                if expired || stale {
                     tracing::debug!(kind = self.row.name, "watch expired, listing again");
                     break;
                 }

@@ -21,7 +21,11 @@ const CONFIGS: &str = "pluginconfigs";
 async fn a_list_that_expires_between_two_pages_is_read_again_as_a_whole() {
     let server = Server::default();
     let [a, b, c] = ["a", "b", "c"].map(|name| config(name, json!("p"), "5"));
-    server.answer(CONFIGS, List, Answer::page(&[a.clone()], "5", "more"));
+    server.answer(
+        CONFIGS,
+        List,
+        Answer::page(std::slice::from_ref(&a), "5", "more"),
+    );
     server.answer(
         CONFIGS,
         List,
@@ -56,7 +60,7 @@ async fn an_expired_watch_is_followed_by_a_list_and_meanwhile_everything_stays()
     server.answer(CONFIGS, List, Answer::list(&[b, c], "9"));
     // So is one that is refused by the status of the response.
     server.answer(CONFIGS, Watch, Answer::error(410, "too old"));
-    server.answer(CONFIGS, List, Answer::list(&[a.clone()], "12"));
+    server.answer(CONFIGS, List, Answer::list(std::slice::from_ref(&a), "12"));
     server.answer(CONFIGS, Watch, Answer::events(&[]));
     let mut following = Following::start(&server).await;
     let first = following.until(|_| true).await;
@@ -76,7 +80,11 @@ async fn an_expired_watch_is_followed_by_a_list_and_meanwhile_everything_stays()
 async fn changes_are_followed_from_the_last_one_that_was_told() {
     let server = Server::default();
     let first = config("a", json!("p"), "5");
-    server.answer(CONFIGS, List, Answer::list(&[first.clone()], "5"));
+    server.answer(
+        CONFIGS,
+        List,
+        Answer::list(std::slice::from_ref(&first), "5"),
+    );
     let bookmark = json!({"kind": "PluginConfig", "apiVersion": "plugin.flomesh.io/v1alpha1", "metadata": {"resourceVersion": "30"}});
     let events = [
         ("ADDED", config("b", json!("p"), "10")),
