@@ -5,7 +5,6 @@ mod notices;
 
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -18,6 +17,7 @@ use self::notices::Notices;
 use crate::admin;
 use crate::admin::Loads;
 use crate::admin::Pages;
+use crate::admission;
 use crate::diag::Report;
 use crate::diag::Severity;
 use crate::pipeline::Pipeline;
@@ -30,14 +30,15 @@ use crate::server;
 use crate::server::Entrance;
 use crate::server::Stats;
 use crate::snapshot::World;
-use crate::source;
-use crate::source::Folder;
+use crate::source::Source;
+use crate::source::State;
+use crate::source::kubernetes::Standing;
 
 /// What the control plane is made of.
 #[derive(Debug)]
 pub struct Config {
-    /// The folder of objects.
-    pub directory: PathBuf,
+    /// Where the objects come from.
+    pub source: Source,
     /// Where sidecars connect, and what they have to show.
     pub entrance: Entrance,
     /// Defaults for the objects.
@@ -48,6 +49,8 @@ pub struct Config {
     pub stats: Arc<Stats>,
     /// Where operators ask, if they may.
     pub admin: Option<TcpListener>,
+    /// Where the Kubernetes API asks, if it may.
+    pub webhook: Option<admission::Webhook>,
 }
 
 /// A vital part of the control plane ended.
@@ -67,24 +70,36 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let Config {
-        directory,
+        source,
         entrance,
         settings,
         rollout,
         stats,
         admin,
+        webhook,
     } = config;
-    let (folders, folder) = watch::channel(None);
+    let admissions = Arc::new(admission::Stats::default());
+    let (states, state) = watch::channel(None);
     let (targets, target) = watch::channel(None);
     let (worlds, world) = watch::channel(None);
     let (stop, stopping) = watch::channel(false);
     let loads = Arc::new(Loads::default());
     let board = Arc::new(Board::default());
+    let standing = Standing::default();
     let pages = Pages::new(
         Arc::clone(&stats),
         Arc::clone(&loads),
         Arc::clone(&board),
         world.clone(),
+        stopping.clone(),
+    )
+    .counting(|registry| standing.register(registry))
+    .counting(|registry| admissions.register(registry));
+    let asked = admit(
+        webhook,
+        settings.clone(),
+        state.clone(),
+        admissions,
         stopping,
     );
     let shutdown = async move {
@@ -92,11 +107,13 @@ pub async fn run(
         stop.send_replace(true);
     };
     tokio::select! {
-        result = source::run(directory, folders) => result.map_err(Error::Source),
-        () = translate(folder, targets, Pipeline::new(settings), &loads, &board) => Ok(()),
+        result = source.follow(&standing, states) => result.map_err(Error::Source),
+        () = translate(state, targets, Pipeline::new(settings), &loads, &board) => Ok(()),
         () = rollout::run(rollout, target, worlds, Arc::clone(&stats), Arc::clone(&board)) => Ok(()),
         () = answer(admin, pages) => Ok(()),
-        result = server::serve(entrance, world, stats, shutdown) => result.map_err(Error::Server),
+        result = async { tokio::try_join!(server::serve(entrance, world, stats, shutdown), asked) } => {
+            result.map(drop).map_err(Error::Server)
+        }
     }
 }
 
@@ -108,9 +125,23 @@ async fn answer(admin: Option<TcpListener>, pages: Pages) {
     }
 }
 
-/// Turns each new state of the folder into what is to be served, and says what is new about it and about its roll-out.
+/// Answers the Kubernetes API until the process stops; if there is no address to do so, it is done.
+async fn admit(
+    webhook: Option<admission::Webhook>,
+    settings: Settings,
+    states: watch::Receiver<Option<Arc<State>>>,
+    stats: Arc<admission::Stats>,
+    stopping: watch::Receiver<bool>,
+) -> Result<(), server::Error> {
+    if let Some(webhook) = webhook {
+        admission::run(webhook, settings, states, stats, stopping).await;
+    }
+    Ok(())
+}
+
+/// Turns each new state of the source into what is to be served, and says what is new about it and about its roll-out.
 async fn translate(
-    mut folders: watch::Receiver<Option<Arc<Folder>>>,
+    mut states: watch::Receiver<Option<Arc<State>>>,
     worlds: watch::Sender<Option<Arc<World>>>,
     mut pipeline: Pipeline,
     loads: &Loads,
@@ -119,16 +150,16 @@ async fn translate(
     let mut notices = Notices::default();
     let mut rollouts = board.subscribe();
     let mut lineage = Lineage::default();
-    let mut current: Option<(Arc<Folder>, Report)> = None;
+    let mut current: Option<(Arc<State>, Report)> = None;
     loop {
         let changed = tokio::select! {
-            changed = folders.changed() => changed.is_ok(),
+            changed = states.changed() => changed.is_ok(),
             Ok(()) = rollouts.changed() => {
                 let standing = rollouts.borrow_and_update().clone();
                 lineage.stands(&standing);
-                if let Some((folder, report)) = &current {
-                    let stopped = diagnose(&standing, &lineage, &folder.objects);
-                    let now = folder.report.iter().chain(report).chain(&stopped);
+                if let Some((state, report)) = &current {
+                    let stopped = diagnose(&standing, &lineage, &state.objects);
+                    let now = state.report.iter().chain(report).chain(&stopped);
                     notices.say(now.clone());
                     loads.diagnosed(now);
                 }
@@ -138,12 +169,12 @@ async fn translate(
         if !changed {
             return;
         }
-        let Some(folder) = folders.borrow_and_update().clone() else {
+        let Some(state) = states.borrow_and_update().clone() else {
             continue;
         };
         let generation = loads.generation() + 1;
         // Many objects take their time, and the server has to go on meanwhile.
-        let objects = Arc::clone(&folder);
+        let objects = Arc::clone(&state);
         let stepped = spawn_blocking(move || {
             let _step = info_span!("step", generation).entered();
             let start = Instant::now();
@@ -157,8 +188,8 @@ async fn translate(
         pipeline = next;
         let _step = info_span!("step", generation).entered();
         // What was stopped before is so until this is rolled out.
-        let stopped = diagnose(&rollouts.borrow(), &lineage, &folder.objects);
-        let report = || folder.report.iter().chain(&step.report).chain(&stopped);
+        let stopped = diagnose(&rollouts.borrow(), &lineage, &state.objects);
+        let report = || state.report.iter().chain(&step.report).chain(&stopped);
         notices.say(report());
         for (group, dangling) in &step.faults {
             for dangling in dangling {
@@ -168,7 +199,7 @@ async fn translate(
         loads.loaded(&step.world, report(), took);
         let count = |severity| report().filter(|one| one.severity() == severity).count();
         info!(
-            objects = folder.objects.len(),
+            objects = state.objects.len(),
             errors = count(Severity::Error),
             warnings = count(Severity::Warning),
             ?took,
@@ -178,6 +209,6 @@ async fn translate(
             lineage.targets(&step.world, model);
         }
         worlds.send_replace(Some(step.world));
-        current = Some((folder, step.report));
+        current = Some((state, step.report));
     }
 }

@@ -5,8 +5,8 @@
 //! Data flows one way. Every arrow is a value; the stages in the middle are pure functions, only the ends do I/O.
 //!
 //! ```text
-//! files ─► source ─► resolve (+ dialect) ─► model ─► translate ─► snapshot ─► rollout ─► server ─► Envoy / shim
-//!          Objects        └─► diag::Report                          World      World       ADS
+//! files,       source ─► resolve (+ dialect) ─► model ─► translate ─► snapshot ─► rollout ─► server ─► Envoy / shim
+//! Kubernetes ─► Objects       └─► diag::Report                         World      World       ADS
 //! ```
 //!
 //! | Module | Is given | Yields |
@@ -14,7 +14,7 @@
 //! | [`api`] | | the types of the objects that are read |
 //! | [`crd`] | those types | their definitions for a Kubernetes API server |
 //! | [`diag`] | | what is said to the user: code, place, effect, help |
-//! | [`source`] | a folder | `Objects`: one consistent state of the world |
+//! | [`source`] | a folder, or the Kubernetes API | `Objects`: one consistent state of the world |
 //! | [`dialect`] | plugin objects | rules in our own words |
 //! | [`resolve`] | `Objects` | `(Model, Report)`; total: a bad object rejects itself only |
 //! | [`model`] | | what is mirrored, for whom, where to |
@@ -23,8 +23,10 @@
 //! | [`transport`] | a socket, PEM files | connections, plain or TLS |
 //! | [`access`] | what a client shows | the nodes that it may speak for |
 //! | [`reload`] | paths | what the files hold, again at each change |
+//! | [`certificates`] | a Secret, the time | the CA and the certificate of the control plane, kept in order |
 //! | [`server`] | snapshots | ADS, state of the world and incremental |
 //! | [`rollout`] | snapshots, and what canaries make of them | snapshots that a few have before all others |
+//! | [`admission`] | an object that is to be kept, and the world | what is wrong with it; a sidecar for a Pod |
 //! | [`admin`] | what the server and the pipeline counted | metrics, health, and which sidecar has what, over HTTP |
 //! | [`embed`] | resources of any program, by node id | snapshots, served without the stages before |
 //! | [`sidecar`] | | what a sidecar starts with |
@@ -45,8 +47,10 @@
 
 pub mod access;
 pub mod admin;
+pub mod admission;
 pub mod api;
 pub mod app;
+pub mod certificates;
 pub mod cli;
 pub mod crd;
 pub mod diag;

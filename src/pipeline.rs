@@ -1,6 +1,6 @@
 //! The pure middle of the control plane as one step: a state of the world goes in, what is to be served comes out.
 //!
-//! `serve` takes a step for each change of its folder, `check` and `translate` take a single one.
+//! `serve` takes a step for each change of its source, `check` and `translate` take a single one.
 
 use std::sync::Arc;
 

@@ -1,12 +1,11 @@
 //! The objects that are served: pods in groups, all of which mirror the same destinations.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context;
 use mirrorplane::diag::Origin;
 use mirrorplane::name::Namespaced;
 use mirrorplane::source::Objects;
 use mirrorplane::source::Sourced;
+use mirrorplane::source::Table;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::json;
@@ -116,7 +115,7 @@ pub(crate) fn objects(size: Size, state: State) -> anyhow::Result<Objects> {
                 96 + high,
                 if changed { 9 } else { version }
             );
-            objects.services.extend(one(
+            objects.services.adopt(&one(
                 "shop",
                 service,
                 json!({"spec": {"clusterIP": address, "ports": [{"name": "http", "port": 8080}]}}),
@@ -124,7 +123,7 @@ pub(crate) fn objects(size: Size, state: State) -> anyhow::Result<Objects> {
             let endpoints: Vec<_> = (1..=3)
                 .map(|host| json!({"addresses": [format!("10.{high}.{low}.{}", 10 * version + host)]}))
                 .collect();
-            objects.endpoint_slices.extend(one(
+            objects.endpoint_slices.adopt(&one(
                 "shop",
                 service,
                 json!({
@@ -140,7 +139,7 @@ pub(crate) fn objects(size: Size, state: State) -> anyhow::Result<Objects> {
         } else {
             0.25
         };
-        objects.plugin_configs.extend(one(
+        objects.plugin_configs.adopt(&one(
             "shop",
             &format!("mirror-{rule}"),
             json!({"spec": {
@@ -162,9 +161,12 @@ fn one<T: DeserializeOwned>(
     namespace: &str,
     name: &str,
     object: Value,
-) -> anyhow::Result<BTreeMap<Namespaced, Sourced<T>>> {
+) -> anyhow::Result<Table<T>> {
     let object = sourced(namespace, name, object)?;
-    Ok(BTreeMap::from([(Namespaced::new(namespace, name), object)]))
+    Ok(Table::from_iter([(
+        Namespaced::new(namespace, name),
+        object,
+    )]))
 }
 
 fn sourced<T: DeserializeOwned>(

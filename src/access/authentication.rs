@@ -1,16 +1,22 @@
 //! From what a client shows to what it may claim.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::claim::Claim;
+use super::refusal::Refusal;
+use super::refusal::Refused;
+use super::reviews::Review;
+use super::reviews::Reviews;
+use super::reviews::answered;
 use super::tokens::Tokens;
 use crate::name::Namespaced;
 
-/// How clients are authenticated. Another kind of credential, as a service account's token, is another source of claims
-/// in [`Authentication::claims`].
+/// How clients are authenticated.
 #[derive(Clone, Debug, Default)]
 pub enum Authentication {
     /// Not at all: every client is believed.
@@ -18,45 +24,61 @@ pub enum Authentication {
     Off,
     /// By a certificate that the transport has verified, or by a bearer token; either will do.
     On {
-        /// The tokens, as they are now; `None` if there are certificates only.
+        /// The tokens, as they are now; `None` if there is no file of them.
         tokens: Option<watch::Receiver<Arc<Tokens>>>,
+        /// Who reviews tokens of service accounts; `None` if these are not accepted.
+        reviews: Option<Arc<Reviews>>,
     },
 }
 
+/// Who a client may be; or somebody else has to be asked first.
+pub(crate) enum Decision {
+    /// It is known.
+    Made(Result<Claims, Refused>),
+    /// It takes a review, for which nothing of the client is needed any more.
+    Pending(Pin<Box<dyn Future<Output = Result<Claims, Refused>> + Send>>),
+}
+
 impl Authentication {
-    /// What a client may claim: `uris` are those of its verified certificate, if it has one, `authorization` is the header
-    /// of that name. A certificate and a token add up; a token that is shown must be right.
-    ///
-    /// # Errors
-    ///
-    /// If it shows nothing that is accepted.
-    pub fn claims(
-        &self,
-        uris: Option<&[String]>,
-        authorization: Option<&[u8]>,
-    ) -> Result<Claims, Refusal> {
-        let Self::On { tokens } = self else {
-            return Ok(Claims::Anyone);
+    /// What a client may claim, or why nothing: `uris` are those of its verified certificate, if it has one,
+    /// `authorization` is the header of that name. A certificate and a token add up; a token that is shown must be right.
+    pub(crate) fn decide(&self, uris: Option<&[String]>, authorization: Option<&[u8]>) -> Decision {
+        let Self::On { tokens, reviews } = self else {
+            return Decision::Made(Ok(Claims::Anyone));
         };
         let mut claims: Vec<Claim> = uris
             .unwrap_or_default()
             .iter()
             .filter_map(|uri| Claim::of_uri(uri))
             .collect();
-        let mut shown = uris.is_some();
-        if let (Some(tokens), Some(header)) = (tokens, authorization) {
-            let token = bearer(header).ok_or(Refusal::WrongToken)?;
-            let of_token = tokens.borrow().claims(token);
-            if of_token.is_empty() {
-                return Err(Refusal::WrongToken);
-            }
-            claims.extend(of_token);
-            shown = true;
+        let header = authorization.filter(|_| tokens.is_some() || reviews.is_some());
+        let Some(header) = header else {
+            let refusal = match uris {
+                _ if !claims.is_empty() => return Decision::Made(Ok(Claims::Of(claims))),
+                Some(_) => Refusal::NoIdentity,
+                None => Refusal::NoCredential,
+            };
+            return Decision::Made(Err(refusal.into()));
+        };
+        let Some(token) = bearer(header) else {
+            return Decision::Made(Err(Refusal::WrongToken.into()));
+        };
+        let known = tokens.as_ref().map(|tokens| tokens.borrow().claims(token));
+        let known = known.unwrap_or_default();
+        if !known.is_empty() {
+            claims.extend(known);
+            return Decision::Made(Ok(Claims::Of(claims)));
         }
-        match (shown, claims.is_empty()) {
-            (false, _) => Err(Refusal::NoCredential),
-            (true, true) => Err(Refusal::NoIdentity),
-            (true, false) => Ok(Claims::Of(claims)),
+        let of_pod = move |verdict: Result<Namespaced, Refused>| {
+            claims.push(Claim::Node(verdict?));
+            Ok(Claims::Of(claims))
+        };
+        match reviews.as_ref().map(|reviews| reviews.of(token)) {
+            None => Decision::Made(Err(Refusal::WrongToken.into())),
+            Some(Review::Known(verdict)) => Decision::Made(of_pod(verdict)),
+            Some(Review::UnderWay(answer)) => {
+                Decision::Pending(Box::pin(async move { of_pod(answered(answer).await) }))
+            }
         }
     }
 }
@@ -109,60 +131,6 @@ impl fmt::Display for Claims {
     }
 }
 
-/// Why a client is told nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The TLS handshake failed, or took too long: among others, a certificate that is missing, expired or of another CA.
-    Handshake,
-    /// Too many handshakes were under way.
-    Crowded,
-    /// Neither a certificate nor a token.
-    NoCredential,
-    /// A token that is not known, or an `authorization` that is no bearer token.
-    WrongToken,
-    /// A certificate with no URI that names a node or a namespace.
-    NoIdentity,
-    /// The node is another one than those that the credentials stand for.
-    OtherNode,
-}
-
-impl Refusal {
-    /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 6] = [
-        Self::Handshake,
-        Self::Crowded,
-        Self::NoCredential,
-        Self::WrongToken,
-        Self::NoIdentity,
-        Self::OtherNode,
-    ];
-
-    /// A word for it, as metrics label it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Handshake => "handshake",
-            Self::Crowded => "crowded",
-            Self::NoCredential => "no_credential",
-            Self::WrongToken => "wrong_token",
-            Self::NoIdentity => "no_identity",
-            Self::OtherNode => "other_node",
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Handshake => "the TLS handshake failed",
-            Self::Crowded => "too many TLS handshakes at once",
-            Self::NoCredential => "neither a client certificate nor a token",
-            Self::WrongToken => "the token is not known",
-            Self::NoIdentity => "the client certificate names no node and no namespace",
-            Self::OtherNode => "the credentials are those of another node",
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -171,6 +139,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::Authentication;
+    use super::Decision;
     use super::Refusal;
     use super::Tokens;
     use crate::reload::File;
@@ -183,12 +152,16 @@ mod tests {
         let (_, tokens) = watch::channel(Arc::new(Tokens::read(&file).unwrap()));
         Authentication::On {
             tokens: Some(tokens),
+            reviews: None,
         }
     }
 
     #[test]
     fn credentials_decide_which_nodes_may_be_claimed() {
-        let certificates = Authentication::On { tokens: None };
+        let certificates = Authentication::On {
+            tokens: None,
+            reviews: None,
+        };
         let spiffe = "spiffe://mesh/ns/pipy/sa/default";
         let (right, wrong) = ("Bearer 0123456789abcdef", "Bearer 0123456789abcdee");
         for (on, uris, authorization, expected) in [
@@ -245,11 +218,14 @@ mod tests {
             ),
         ] {
             let uris = uris.map(|uri| vec![uri.to_owned()]);
-            let claims = on.claims(uris.as_deref(), authorization.map(str::as_bytes));
+            let decision = on.decide(uris.as_deref(), authorization.map(str::as_bytes));
+            let Decision::Made(claims) = decision else {
+                panic!("nobody is to be asked");
+            };
             let claims = claims.map(|claims| claims.to_string());
             assert_eq!(
-                claims.as_deref(),
-                expected.as_ref().copied(),
+                claims.as_deref().map_err(|refused| refused.reason),
+                expected,
                 "{uris:?} {authorization:?}"
             );
         }
@@ -257,8 +233,10 @@ mod tests {
 
     #[test]
     fn a_node_without_a_name_is_nobody() {
-        let claims = with_tokens().claims(None, Some(b"Bearer 0123456789abcdef"));
-        let claims = claims.unwrap();
+        let decision = with_tokens().decide(None, Some(b"Bearer 0123456789abcdef"));
+        let Decision::Made(Ok(claims)) = decision else {
+            panic!("the token is good");
+        };
         assert_eq!(claims.admit(None), Err(Refusal::OtherNode));
         let node = |text: &str| text.parse().unwrap();
         assert_eq!(claims.admit(Some(&node("curl/curl"))), Ok(()));

@@ -75,6 +75,13 @@ impl Pages {
         }
     }
 
+    /// Adds what others count to the metrics.
+    #[must_use]
+    pub fn counting(mut self, register: impl FnOnce(&mut Registry)) -> Self {
+        register(&mut self.registry);
+        self
+    }
+
     /// The answer to a request. Total: every method and path has one.
     pub(super) fn answer(&self, method: &Method, path: &str) -> Page {
         if method != Method::GET && method != Method::HEAD {

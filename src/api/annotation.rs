@@ -6,3 +6,19 @@ pub const PREFIX: &str = "mirrorplane.io/";
 pub const LISTEN: &str = "mirrorplane.io/listen";
 /// On a Plugin: `traffic-mirror` marks it as a mirror, whatever its name is.
 pub const PLUGIN: &str = "mirrorplane.io/plugin";
+/// On a Namespace, a Pod or a Pod template: whether Pods get a sidecar.
+pub const SIDECAR_INJECTION: &str = "mirrorplane.io/sidecar-injection";
+/// What may stand on a Pod or a Pod template.
+pub const OF_PODS: &[&str] = &[
+    LISTEN,
+    SIDECAR_INJECTION,
+    "mirrorplane.io/injected",
+    "mirrorplane.io/token-sds",
+    "mirrorplane.io/outbound-port-exclusion-list",
+    "mirrorplane.io/outbound-ip-range-exclusion-list",
+    "mirrorplane.io/outbound-ip-range-inclusion-list",
+    "mirrorplane.io/sidecar-cpu-request",
+    "mirrorplane.io/sidecar-cpu-limit",
+    "mirrorplane.io/sidecar-memory-request",
+    "mirrorplane.io/sidecar-memory-limit",
+];

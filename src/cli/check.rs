@@ -5,28 +5,30 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
-
+use super::input::Cluster;
+use super::input::Input;
 use super::output;
 use super::output::Format;
 use crate::diag::Report;
 use crate::diag::Severity;
 use crate::pipeline::Pipeline;
 use crate::resolve::Settings;
-use crate::source;
 
-/// Say what is wrong with a folder of objects
+/// Say what is wrong with the objects of a folder, or of the cluster
 ///
-/// Exits with 0 if nothing is, 1 if there are errors, 2 if the folder cannot be read.
+/// Exits with 0 if nothing is, 1 if there are errors, 2 if they cannot be read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mirrorplane check ./mesh
   mirrorplane check ./mesh --output json | jq -r '.diagnostics[].code'
-  mirrorplane check ./mesh --deny-warnings")]
+  mirrorplane check ./mesh --deny-warnings
+  mirrorplane check --context staging           what is wrong in that cluster")]
 pub(super) struct Args {
-    /// Folder of YAML and JSON files
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
+    /// Folder of YAML and JSON files; without it the objects of the cluster are read
+    #[arg(value_name = "DIR", conflicts_with = "cluster")]
+    directory: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: Cluster,
     /// Form of the report
     #[arg(long, short, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -36,10 +38,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let folder = source::open(&args.directory)
-        .with_context(|| format!("cannot read {}", args.directory.display()))?;
-    let mut report = folder.report.clone();
-    let step = Pipeline::new(Settings::default()).step(&folder.objects);
+    let input = Input::new(args.directory.clone(), args.cluster.clone());
+    let state = input.read()?;
+    let mut report = state.report;
+    let step = Pipeline::new(Settings::default()).step(&state.objects);
     output::ensure_served(&step)?;
     report.merge(step.report);
 
@@ -55,15 +57,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 "diagnostics": diagnostics,
                 "errors": errors,
                 "warnings": warnings,
-                "objects": folder.objects.len(),
+                "objects": state.objects.len(),
             });
             output::print_as(format, &summary)?;
         }
     }
     output::talk(format_args!(
         "{}: {}, {}, {}",
-        args.directory.display(),
-        output::count(folder.objects.len(), "object"),
+        input,
+        output::count(state.objects.len(), "object"),
         output::count(errors, "error"),
         output::count(warnings, "warning"),
     ));

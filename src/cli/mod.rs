@@ -8,11 +8,16 @@ mod check;
 mod completions;
 mod crds;
 mod demo;
+mod inject;
+mod input;
+mod namespace;
 mod output;
 mod serve;
 mod serve_rollout;
 mod serve_security;
+mod serve_webhook;
 mod shim;
+mod sidecar_settings;
 mod status;
 mod translate;
 
@@ -34,7 +39,8 @@ use crate::sidecar::Delivery;
 #[command(after_help = "Examples:
   mirrorplane demo                          the whole thing in one process, nothing else needed
   mirrorplane check ./mesh                  what is wrong with a folder of objects
-  mirrorplane serve --config-dir ./mesh     the control plane
+  mirrorplane serve --config-dir ./mesh     the control plane, on files
+  mirrorplane serve                         the control plane, on the Kubernetes API
   mirrorplane status                        which sidecars have the newest configuration
   mirrorplane bootstrap --node curl/curl    what a sidecar starts with")]
 struct Cli {
@@ -58,11 +64,13 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     Status(status::Args),
     Check(check::Args),
     Translate(translate::Args),
     Bootstrap(bootstrap::Args),
+    Inject(Box<inject::Args>),
+    Namespace(namespace::Args),
     Shim(shim::Args),
     Demo(demo::Args),
     Crds(crds::Args),
@@ -104,11 +112,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         LogFormat::Json => log.json().init(),
     }
     match cli.command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(*args),
         Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Translate(args) => translate::run(&args),
         Command::Bootstrap(args) => bootstrap::run(&args),
+        Command::Inject(args) => inject::run(&args),
+        Command::Namespace(args) => namespace::run(args),
         Command::Shim(args) => shim::run(&args),
         Command::Demo(args) => demo::run(args),
         Command::Crds(args) => crds::run(&args),

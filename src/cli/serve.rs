@@ -1,6 +1,5 @@
 //! `mirrorplane serve`.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,27 +10,41 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tracing::info;
 
+use super::input::Cluster;
+use super::input::Input;
 use super::serve_rollout::Rollout;
 use super::serve_security::Security;
+use super::serve_webhook::Webhooks;
 use crate::app;
 use crate::resolve::Settings;
 use crate::server;
 use crate::server::Stats;
 
-/// Serve a folder of objects to sidecars over ADS
+/// Serve the objects of a cluster, or of a folder, to sidecars over ADS
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  mirrorplane serve                                             what the Kubernetes API has
+  mirrorplane serve --kubeconfig ./admin.conf --context staging
   mirrorplane serve --config-dir ./mesh
   mirrorplane serve --config-dir ./mesh --listen 127.0.0.1:18000 --log mirrorplane=debug
   mirrorplane serve --config-dir ./mesh --listen 0.0.0.0:15128 \\
     --tls-cert tls.crt --tls-key tls.key --tls-client-ca ca.crt
+  mirrorplane serve --listen 0.0.0.0:15128 --token-review --certificates secret --webhook 0.0.0.0:15017
+  mirrorplane serve --listen 0.0.0.0:15128 --tls-cert tls.crt --tls-key tls.key --token-review
   mirrorplane serve --config-dir ./mesh --canary-threshold 3 --canary-sidecars 1 --canary-timeout 10s
   mirrorplane serve --config-dir ./mesh --admin 0.0.0.0:15014    metrics and probes for the network
   curl http://127.0.0.1:15014/metrics")]
 pub(super) struct Args {
-    /// Folder of YAML and JSON files; watched, with everything below it
-    #[arg(long, env = "MIRRORPLANE_CONFIG_DIR", value_name = "DIR")]
-    config_dir: PathBuf,
+    /// Folder of YAML and JSON files; watched, with everything below it. Without it the objects of the cluster are read
+    #[arg(
+        long,
+        env = "MIRRORPLANE_CONFIG_DIR",
+        value_name = "DIR",
+        conflicts_with = "cluster"
+    )]
+    config_dir: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: Cluster,
     /// Where sidecars connect
     #[arg(
         long,
@@ -60,6 +73,8 @@ pub(super) struct Args {
     rollout: Rollout,
     #[command(flatten)]
     security: Security,
+    #[command(flatten)]
+    webhooks: Webhooks,
 }
 
 /// Whether and where operators may ask.
@@ -97,16 +112,22 @@ impl Admin {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    args.security.check(args.listen)?;
+    args.security
+        .check(args.listen, args.webhooks.has_certificates())?;
     super::block_on(async {
-        fs::metadata(&args.config_dir)
-            .with_context(|| format!("cannot read {}", args.config_dir.display()))?;
+        let input = Input::new(args.config_dir, args.cluster);
+        let source = input.source().await?;
         let listener = server::listen(args.listen)
             .with_context(|| format!("cannot listen on {}", args.listen))?;
-        info!(address = %listener.local_addr()?, folder = %args.config_dir.display(), "serving");
+        info!(address = %listener.local_addr()?, objects = %input, "serving");
+        let own = args.webhooks.certificates(&input).await?;
+        let tls = own.as_ref().map(|own| own.tls.clone());
+        let entrance = args.security.entrance(listener, &input, tls).await?;
+        let webhook = args.webhooks.webhook(&input, own, entrance.tls.clone());
         let config = app::Config {
-            directory: args.config_dir,
-            entrance: args.security.entrance(listener).await?,
+            source,
+            entrance,
+            webhook: webhook.await?,
             settings: Settings {
                 listen: args.sidecar_listen,
             },

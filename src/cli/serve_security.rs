@@ -2,12 +2,17 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use anyhow::bail;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
 
+use super::input::Input;
 use crate::access::Authentication;
+use crate::access::Reviews;
 use crate::access::Tokens;
 use crate::reload::follow;
 use crate::server::Entrance;
@@ -46,21 +51,34 @@ pub(super) struct Security {
     /// will do
     #[arg(long, env = "MIRRORPLANE_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Accept tokens of service accounts that are bound to a Pod and made for this audience, as the Kubernetes API says;
+    /// a sidecar is told only what concerns its own Pod. With --tls-client-ca or --token-file, any of them will do
+    #[arg(
+        long,
+        env = "MIRRORPLANE_TOKEN_REVIEW",
+        value_name = "AUDIENCE",
+        num_args = 0..=1,
+        default_missing_value = "mirrorplane"
+    )]
+    token_review: Option<String>,
     /// Allow plain text on an address that other machines can reach: everyone on the way can read and change what is sent
     #[arg(long)]
     insecure_plaintext: bool,
-    /// Allow TLS without --tls-client-ca and --token-file on such an address: everyone is told what it asks for
+    /// Allow TLS without --tls-client-ca, --token-file and --token-review on such an address: everyone is told what it asks for
     #[arg(long)]
     insecure_anonymous: bool,
 }
 
 impl Security {
     /// Refuses what would be open to others by accident.
-    pub(super) fn check(&self, listen: SocketAddr) -> anyhow::Result<()> {
+    pub(super) fn check(&self, listen: SocketAddr, has_certificates: bool) -> anyhow::Result<()> {
+        if has_certificates && self.tls_cert.is_some() {
+            bail!("--certificates secret and --tls-cert exclude each other");
+        }
         if listen.ip().is_loopback() {
             return Ok(());
         }
-        if self.tls_cert.is_none() {
+        if self.tls_cert.is_none() && !has_certificates {
             if !self.insecure_plaintext {
                 bail!(
                     "{listen} can be reached from other machines, and without --tls-cert and --tls-key nothing is \
@@ -69,18 +87,24 @@ impl Security {
             }
         } else if self.tls_client_ca.is_none()
             && self.token_file.is_none()
+            && self.token_review.is_none()
             && !self.insecure_anonymous
         {
             bail!(
                 "{listen} can be reached from other machines, and TLS alone does not tell who they are; pass \
-                 --tls-client-ca or --token-file, or --insecure-anonymous if everyone may know everything"
+                 --tls-client-ca, --token-file or --token-review, or --insecure-anonymous if everyone may know everything"
             );
         }
         Ok(())
     }
 
-    /// Reads the files, and goes on doing so.
-    pub(super) async fn entrance(self, listener: TcpListener) -> anyhow::Result<Entrance> {
+    /// Reads the files, and goes on doing so. Without them `own` is what it serves with.
+    pub(super) async fn entrance(
+        self,
+        listener: TcpListener,
+        input: &Input,
+        own: Option<watch::Receiver<Arc<ServerConfig>>>,
+    ) -> anyhow::Result<Entrance> {
         let tokens = match &self.token_file {
             Some(path) => {
                 let tokens = follow([path.clone()], |[file]| Tokens::read(file));
@@ -88,15 +112,20 @@ impl Security {
             }
             None => None,
         };
-        let authentication = if tokens.is_some() || self.tls_client_ca.is_some() {
-            Authentication::On { tokens }
+        let reviews = match self.token_review {
+            Some(audience) => Some(reviews(input, audience).await.context("--token-review")?),
+            None => None,
+        };
+        let by_token = tokens.is_some() || reviews.is_some();
+        let authentication = if by_token || self.tls_client_ca.is_some() {
+            Authentication::On { tokens, reviews }
         } else {
             Authentication::Off
         };
-        let clients = match (self.tls_client_ca, &self.token_file) {
-            (None, _) => ClientCertificates::NotAsked,
-            (Some(ca), None) => ClientCertificates::Required(ca),
-            (Some(ca), Some(_)) => ClientCertificates::Optional(ca),
+        let clients = match self.tls_client_ca {
+            None => ClientCertificates::NotAsked,
+            Some(ca) if by_token => ClientCertificates::Optional(ca),
+            Some(ca) => ClientCertificates::Required(ca),
         };
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificate), Some(key)) => {
@@ -107,7 +136,7 @@ impl Security {
                 };
                 Some(files.follow().await.context("TLS")?)
             }
-            _ => None,
+            _ => own,
         };
         Ok(Entrance {
             listener,
@@ -116,4 +145,20 @@ impl Security {
             keepalive: Keepalive::default(),
         })
     }
+}
+
+/// Reviews by the API server of the cluster, also if the objects are read from a folder.
+async fn reviews(input: &Input, audience: String) -> anyhow::Result<Arc<Reviews>> {
+    let reviews = Reviews::new(input.client().await?, audience);
+    match reviews.probe().await {
+        Ok(()) => {}
+        // Nobody would ever get in.
+        Err(kube::Error::Api(status)) if status.is_forbidden() => bail!(
+            "the API server refuses to review tokens: {}; the ClusterRole system:auth-delegator allows it",
+            status.message
+        ),
+        // It may come back.
+        Err(error) => tracing::warn!(%error, "tokens cannot be reviewed now"),
+    }
+    Ok(reviews)
 }

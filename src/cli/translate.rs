@@ -3,26 +3,29 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use anyhow::bail;
 
+use super::input::Cluster;
+use super::input::Input;
 use super::output;
 use super::output::Format;
 use crate::name::Namespaced;
 use crate::pipeline::Pipeline;
 use crate::resolve::Settings;
 use crate::snapshot::to_json;
-use crate::source;
 
-/// Print what a sidecar would be sent, offline
+/// Print what a sidecar would be sent
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mirrorplane translate ./mesh --node curl/curl
+  mirrorplane translate --node curl/curl-5d9c             of the cluster
   mirrorplane translate ./mesh --node curl/curl --output json | jq '.routes[].virtual_hosts[].name'")]
 pub(super) struct Args {
-    /// Folder of YAML and JSON files
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
+    /// Folder of YAML and JSON files; without it the objects of the cluster are read
+    #[arg(value_name = "DIR", conflicts_with = "cluster")]
+    directory: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: Cluster,
     /// A Pod or a workload (Deployment, StatefulSet, DaemonSet)
     #[arg(long, value_name = "NAMESPACE/NAME")]
     node: Namespaced,
@@ -32,11 +35,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let folder = source::open(&args.directory)
-        .with_context(|| format!("cannot read {}", args.directory.display()))?;
-    let step = Pipeline::new(Settings::default()).step(&folder.objects);
+    let state = Input::new(args.directory.clone(), args.cluster.clone()).read()?;
+    let step = Pipeline::new(Settings::default()).step(&state.objects);
     output::ensure_served(&step)?;
-    for diagnostic in folder.report.iter().chain(&step.report) {
+    for diagnostic in state.report.iter().chain(&step.report) {
         output::talk(diagnostic);
     }
     if !step

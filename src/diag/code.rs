@@ -76,6 +76,9 @@ codes! {
     UnknownAnnotation = "MP012", Warning, "an annotation that nothing reads";
     FolderWithoutNamespace = "MP013", Warning, "a folder named like a namespace that is not known";
     NothingFound = "MP014", Warning, "a folder without objects";
+    KindNotServed = "MP015", Warning, "a kind of object that the cluster does not have";
+    KindRefused = "MP016", Error, "a kind of object that the cluster does not let us read";
+    ClusterLost = "MP017", Warning, "the Kubernetes API does not answer";
     // Mesh and plugins.
     NoMeshConfig = "MP101", Warning, "no MeshConfig";
     PluginPolicyOff = "MP102", Warning, "the plugin feature is switched off";
@@ -125,6 +128,12 @@ codes! {
     Rejected = "MP503", Error, "a sidecar rejected its configuration";
     Refused = "MP504", Warning, "a client was refused";
     RolloutStopped = "MP505", Error, "a change that canaries did not take: its roll-out is stopped";
+    // Injection of sidecars.
+    BadInjection = "MP601", Error, "a sidecar-injection annotation that says neither yes nor no";
+    BadSidecarAnnotation = "MP602", Error, "a sidecar annotation with a value that means nothing";
+    NoSidecar = "MP603", Warning, "a Pod that asks for a sidecar and cannot have one";
+    UserOfSidecar = "MP604", Warning, "an application that runs as the user of the sidecar";
+    SidecarStays = "MP605", Warning, "a Pod that is meant to end, with a sidecar that does not";
 }
 
 impl fmt::Display for Code {

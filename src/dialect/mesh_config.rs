@@ -1,19 +1,16 @@
 //! The switch for everything: MeshConfig's `enablePluginPolicy`.
 
-use std::collections::BTreeMap;
-
 use super::seniority::Seniority;
 use crate::api::mesh_config::MeshConfig;
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report};
-use crate::name::Namespaced;
-use crate::source::Sourced;
+use crate::source::{Sourced, Table};
 
 /// The names that osm-edge and fsm give to their one MeshConfig.
 const USUAL_NAMES: [&str; 2] = ["osm-mesh-config", "fsm-mesh-config"];
 
 /// The MeshConfig that counts: one of the usual name before any other, then the oldest.
 pub fn mesh_config_in_force<'a>(
-    configs: &'a BTreeMap<Namespaced, Sourced<MeshConfig>>,
+    configs: &'a Table<MeshConfig>,
     report: &mut Report,
 ) -> Option<&'a Sourced<MeshConfig>> {
     let Some((name, chosen)) = configs.iter().min_by_key(|(name, config)| {
@@ -53,8 +50,6 @@ pub fn mesh_config_in_force<'a>(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::json;
 
     use super::mesh_config_in_force;
@@ -62,9 +57,9 @@ mod tests {
     use crate::diag::{Code, Report};
     use crate::dialect::fixture::sourced;
     use crate::name::Namespaced;
-    use crate::source::Sourced;
+    use crate::source::Table;
 
-    fn configs(list: &[(&str, Option<&str>)]) -> BTreeMap<Namespaced, Sourced<MeshConfig>> {
+    fn configs(list: &[(&str, Option<&str>)]) -> Table<MeshConfig> {
         let config = |(name, created): &(&str, Option<&str>)| {
             let metadata =
                 json!({"name": name, "namespace": "osm-system", "creationTimestamp": created});
@@ -107,7 +102,7 @@ mod tests {
     #[test]
     fn none_is_reported() {
         let mut report = Report::default();
-        assert!(mesh_config_in_force(&BTreeMap::new(), &mut report).is_none());
+        assert!(mesh_config_in_force(&Table::default(), &mut report).is_none());
         assert_eq!(report.iter().next().unwrap().code, Code::NoMeshConfig);
     }
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use crate::api::annotation::PLUGIN as ANNOTATION;
 use crate::api::plugin::Plugin;
 use crate::diag::{Code, Diagnostic, FieldPath, Report};
-use crate::name::Namespaced;
-use crate::source::Sourced;
+use crate::source::{Sourced, Table};
 
 /// The name that osm-edge's guide gives the plugin, and the value of the annotation.
 const TRAFFIC_MIRROR: &str = "traffic-mirror";
@@ -31,7 +30,7 @@ pub struct Plugins<'a>(BTreeMap<&'a str, PluginRole>);
 
 impl<'a> Plugins<'a> {
     /// Recognises every Plugin.
-    pub fn read(plugins: &'a BTreeMap<Namespaced, Sourced<Plugin>>, report: &mut Report) -> Self {
+    pub fn read(plugins: &'a Table<Plugin>, report: &mut Report) -> Self {
         let mut roles = BTreeMap::new();
         for (name, plugin) in plugins {
             let role = recognise(plugin, report);
@@ -118,8 +117,6 @@ fn priority(plugin: &Sourced<Plugin>, report: &mut Report) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::{PluginRole, Plugins};
     use crate::api::meta::ObjectMeta;
     use crate::api::plugin::{Plugin, PluginSpec};
@@ -148,7 +145,9 @@ mod tests {
         };
         let origin = nowhere();
         let object = Plugin { metadata, spec };
-        let plugins = BTreeMap::from([(Namespaced::cluster(name), Sourced { object, origin })]);
+        let plugins = [(Namespaced::cluster(name), Sourced { object, origin })]
+            .into_iter()
+            .collect();
         let mut report = Report::default();
         let role = Plugins::read(&plugins, &mut report).role(name).unwrap();
         (

@@ -124,8 +124,6 @@ fn missing(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::Value;
     use serde_json::json;
 
@@ -137,12 +135,13 @@ mod tests {
 
     /// The plugins that mirror, whether the selectors can be evaluated, and what is reported.
     fn read(chains: Value, selectors: Value) -> (Vec<String>, bool, Vec<String>) {
-        let plugins: BTreeMap<_, _> = ["traffic-mirror", "cors"]
+        let plugins = ["traffic-mirror", "cors"]
             .map(|name| {
                 let plugin = json!({"metadata": {"name": name}, "spec": {"priority": 115}});
                 (Namespaced::cluster(name), sourced(plugin))
             })
-            .into();
+            .into_iter()
+            .collect();
         let chain =
             json!({"metadata": {"name": "c"}, "spec": {"chains": chains, "selectors": selectors}});
         let chain = sourced(chain);

@@ -170,7 +170,6 @@ fn objection(given: &DestinationRef) -> Option<(&'static str, Code, String)> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::num::NonZeroU16;
 
     use serde_json::Value;
@@ -194,12 +193,13 @@ mod tests {
         config: Value,
         last_valid: Option<&MirrorSpec>,
     ) -> Option<(Option<MirrorSpec>, Vec<String>, Report)> {
-        let plugins: BTreeMap<_, _> = ["traffic-mirror", "cors"]
+        let plugins = ["traffic-mirror", "cors"]
             .map(|name| {
                 let plugin = json!({"metadata": {"name": name}, "spec": {"priority": 115}});
                 (Namespaced::cluster(name), sourced(plugin))
             })
-            .into();
+            .into_iter()
+            .collect();
         let plugins = Plugins::read(&plugins, &mut Report::default());
         let object = sourced(json!({
             "metadata": {"name": "m", "namespace": "curl"},

@@ -44,7 +44,9 @@ impl grpc::ClientStatusDiscoveryService for Csds {
     ) -> Result<Response<Self::StreamClientStatusStream>, Status> {
         let guest = self
             .gate
-            .enter(request.metadata().as_ref(), request.extensions())?;
+            .enter(request.metadata().as_ref(), request.extensions())
+            .guest()
+            .await?;
         let mut requests = request.into_inner();
         let clients = Arc::clone(&self.clients);
         let (responses, outbound) = mpsc::channel(1);
@@ -74,7 +76,9 @@ impl grpc::ClientStatusDiscoveryService for Csds {
     ) -> Result<Response<csds::ClientStatusResponse>, Status> {
         let guest = self
             .gate
-            .enter(request.metadata().as_ref(), request.extensions())?;
+            .enter(request.metadata().as_ref(), request.extensions())
+            .guest()
+            .await?;
         statuses(&self.clients, &guest, request.get_ref()).map(Response::new)
     }
 }

@@ -1,8 +1,10 @@
 //! Lets clients in or turns them away; what it refuses is counted and logged.
 
 use std::fmt::Display;
+use std::future::Future;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -18,7 +20,9 @@ use super::stats::Stats;
 use super::throttle::Throttle;
 use crate::access::Authentication;
 use crate::access::Claims;
+use crate::access::Decision;
 use crate::access::Refusal;
+use crate::access::Refused;
 use crate::transport::Failure;
 use crate::transport::HANDSHAKE;
 use crate::transport::Peer;
@@ -39,6 +43,24 @@ pub(super) struct Guest {
     claims: Claims,
 }
 
+/// What becomes of a client that wants to open a stream.
+pub(super) enum Entry {
+    /// It is known at once, as it nearly always is.
+    Now(Result<Guest, Status>),
+    /// Its credential is being reviewed.
+    Later(Pin<Box<dyn Future<Output = Result<Guest, Status>> + Send>>),
+}
+
+impl Entry {
+    /// The guest, once it is known.
+    pub(super) async fn guest(self) -> Result<Guest, Status> {
+        match self {
+            Self::Now(guest) => guest,
+            Self::Later(guest) => guest.await,
+        }
+    }
+}
+
 impl Gate {
     pub(super) fn new(authentication: Authentication, stats: Arc<Stats>) -> Self {
         Self {
@@ -49,24 +71,33 @@ impl Gate {
     }
 
     /// Authenticates the client of a new stream, before anything of it is read.
-    pub(super) fn enter(
-        self: &Arc<Self>,
-        headers: &HeaderMap,
-        extensions: &Extensions,
-    ) -> Result<Guest, Status> {
+    pub(super) fn enter(self: &Arc<Self>, headers: &HeaderMap, extensions: &Extensions) -> Entry {
         let peer = extensions.get::<Peer>();
         let address = peer.map(|peer| peer.address);
         let uris = peer.and_then(|peer| peer.uris.as_deref());
-        let authorization = headers.get(AUTHORIZATION);
-        let claims = self
-            .authentication
-            .claims(uris, authorization.map(|value| value.as_bytes()))
-            .map_err(|refusal| self.refuse(address, refusal, None, ""))?;
-        Ok(Guest {
-            gate: Arc::clone(self),
-            peer: address,
-            claims,
-        })
+        let authorization = headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+        match self.authentication.decide(uris, authorization) {
+            Decision::Made(claims) => Entry::Now(self.admit(address, claims)),
+            Decision::Pending(claims) => {
+                let gate = Arc::clone(self);
+                Entry::Later(Box::pin(async move { gate.admit(address, claims.await) }))
+            }
+        }
+    }
+
+    fn admit(
+        self: &Arc<Self>,
+        peer: Option<SocketAddr>,
+        claims: Result<Claims, Refused>,
+    ) -> Result<Guest, Status> {
+        match claims {
+            Ok(claims) => Ok(Guest {
+                gate: Arc::clone(self),
+                peer,
+                claims,
+            }),
+            Err(Refused { reason, detail }) => Err(self.refuse(peer, reason, None, detail)),
+        }
     }
 
     /// Takes note of a connection that never came to be.
@@ -112,6 +143,8 @@ impl Gate {
             Refusal::OtherNode | Refusal::NoIdentity => {
                 Status::permission_denied(refusal.to_string())
             }
+            // It may be let in when it comes again.
+            Refusal::Unreviewed => Status::unavailable(refusal.to_string()),
             _ => Status::unauthenticated(refusal.to_string()),
         }
     }

@@ -28,7 +28,9 @@ use super::exchange::Exchange;
 use super::exchange::Outbound;
 use super::exchange::lock;
 use super::feed::Feeds;
+use super::gate::Entry;
 use super::gate::Gate;
+use super::gate::Guest;
 use super::journal::Journal;
 use super::message::Messages;
 use super::sotw::Sotw;
@@ -84,25 +86,49 @@ impl Service<Request<Incoming>> for Services {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let opened = match method(request.uri().path()) {
-            _ if request.method() != Method::POST => return Box::pin(self.others.call(request)),
-            Some((Variant::Sotw, only)) => self.discovery.open::<Sotw>(request, only),
-            Some((Variant::Delta, only)) => self.discovery.open::<Delta>(request, only),
-            None => return Box::pin(self.others.call(request)),
+        let opens = method(request.uri().path()).filter(|_| request.method() == Method::POST);
+        let Some((variant, only)) = opens else {
+            return Box::pin(self.others.call(request));
         };
-        let response = opened.unwrap_or_else(Status::into_http);
-        Box::pin(ready(Ok(response)))
+        let gate = &self.discovery.gate;
+        match gate.enter(request.headers(), request.extensions()) {
+            Entry::Now(guest) => {
+                let response = self.discovery.answer(request, variant, only, guest);
+                Box::pin(ready(Ok(response)))
+            }
+            Entry::Later(guest) => {
+                let discovery = self.discovery.clone();
+                Box::pin(async move {
+                    let guest = guest.await;
+                    Ok(discovery.answer(request, variant, only, guest))
+                })
+            }
+        }
     }
 }
 
 impl Discovery {
-    /// Opens a stream, of all types or of one only.
+    /// Opens a stream for a guest, of all types or of one only.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        variant: Variant,
+        only: Option<ResourceType>,
+        guest: Result<Guest, Status>,
+    ) -> Response<Body> {
+        match (guest, variant) {
+            (Ok(guest), Variant::Sotw) => self.open::<Sotw>(request, only, guest),
+            (Ok(guest), Variant::Delta) => self.open::<Delta>(request, only, guest),
+            (Err(status), _) => status.into_http(),
+        }
+    }
+
     fn open<S: Stream>(
         &self,
         request: Request<Incoming>,
         only: Option<ResourceType>,
-    ) -> Result<Response<Body>, Status> {
-        let guest = self.gate.enter(request.headers(), request.extensions())?;
+        guest: Guest,
+    ) -> Response<Body> {
         let span = tracing::info_span!(
             "stream",
             variant = S::VARIANT.as_str(),
@@ -134,6 +160,6 @@ impl Discovery {
         let mut response = Response::new(Body::new(exchange));
         let grpc = HeaderValue::from_static("application/grpc");
         response.headers_mut().insert(CONTENT_TYPE, grpc);
-        Ok(response)
+        response
     }
 }

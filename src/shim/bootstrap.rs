@@ -13,8 +13,11 @@ use super::duration;
 mod cluster;
 #[path = "bootstrap_tls.rs"]
 mod tls;
+#[path = "bootstrap_token.rs"]
+mod token;
 
 pub use tls::{Metadata, Tls};
+pub use token::{Injected, NoSecret};
 
 /// The bootstrap cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +68,8 @@ pub struct Bootstrap {
     pub tls: Option<Tls>,
     /// Headers of every stream.
     pub initial_metadata: Vec<Metadata>,
+    /// A further header, read anew for each stream.
+    pub injected: Option<Injected>,
     /// Time to connect to the control plane.
     pub connect_timeout: Duration,
     /// Pings, if asked for.
@@ -222,7 +227,7 @@ impl File {
             ));
         };
         let wanted = &service.envoy_grpc.cluster_name;
-        let cluster = self
+        let mut cluster = self
             .static_resources
             .clusters
             .into_iter()
@@ -256,6 +261,7 @@ impl File {
                 format!("cluster `{wanted}` has no endpoint"),
             ));
         }
+        let filters = cluster.take_filters();
         Ok(Bootstrap {
             node_id: self.node.id,
             node_cluster: self.node.cluster,
@@ -272,6 +278,7 @@ impl File {
                 .map(tls::TransportSocket::into_tls)
                 .transpose()?,
             initial_metadata: tls::metadata(service.initial_metadata)?,
+            injected: token::injected(filters)?,
             runtime_layers,
         })
     }

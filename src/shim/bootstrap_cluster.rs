@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::KeepAlive;
 use super::duration;
 use super::tls::TransportSocket;
+use super::token::HttpFilter;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,6 +80,8 @@ struct ProtocolOptions {
     #[serde(rename = "@type")]
     _type: String,
     explicit_http_config: ExplicitHttpConfig,
+    #[serde(default)]
+    http_filters: Vec<HttpFilter>,
 }
 
 #[derive(Deserialize)]
@@ -120,6 +123,13 @@ impl Cluster {
                 }
             })
             .collect()
+    }
+
+    /// The filters of what is sent to the cluster.
+    pub(super) fn take_filters(&mut self) -> Vec<HttpFilter> {
+        let options = self.typed_extension_protocol_options.values_mut();
+        let filters = options.map(|options| std::mem::take(&mut options.http_filters));
+        filters.flatten().collect()
     }
 
     /// Pings, if asked for.

@@ -44,7 +44,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use ads::Kind;
-pub use bootstrap::{Bootstrap, BootstrapError, KeepAlive, Metadata, Tls, Variant};
+pub use bootstrap::{
+    Bootstrap, BootstrapError, Injected, KeepAlive, Metadata, NoSecret, Tls, Variant,
+};
 pub use stats::{AdsCounts, ClusterCounts, Counts, DropReason};
 
 use ads::client::Client;

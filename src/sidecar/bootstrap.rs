@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-use super::security::{Tls, Token};
+use super::security::{Credential, Tls};
 use crate::translate::names::RUNTIME;
 
 /// The cluster that leads to the control plane.
@@ -88,8 +88,8 @@ pub struct Bootstrap {
     pub delivery: Delivery,
     /// TLS to the control plane; `None` is plain text.
     pub tls: Option<Tls>,
-    /// A token that tells who the sidecar is. It becomes a part of the bootstrap.
-    pub token: Option<Token>,
+    /// A token that tells who the sidecar is.
+    pub token: Option<Credential>,
     /// Where the sidecar's administration listens; `None` leaves it out.
     pub admin: Option<SocketAddr>,
 }
@@ -105,7 +105,7 @@ impl Bootstrap {
                 json!({ "address": socket(&admin.ip().to_string(), admin.port()) });
         }
         let mut service = json!({ "envoy_grpc": { "cluster_name": CONTROL_PLANE } });
-        if let Some(token) = &self.token {
+        if let Some(Credential::Fixed(token)) = &self.token {
             service["initial_metadata"] = token.to_json();
         }
         let ads = json!({ "ads": {}, "resource_api_version": "V3" });
@@ -148,6 +148,18 @@ impl Bootstrap {
             ControlPlane::Name { host, port } => ("STRICT_DNS", host.clone(), port.get()),
         };
         let endpoint = socket(&host, port);
+        let mut options = json!({
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {
+                "http2_protocol_options": {
+                    // Notices a control plane that went away without a word.
+                    "connection_keepalive": { "interval": "30s", "timeout": "5s" },
+                },
+            },
+        });
+        if let Some(Credential::File(file)) = &self.token {
+            options["http_filters"] = file.filters();
+        }
         let mut cluster = json!({
             "name": CONTROL_PLANE,
             "type": discovery,
@@ -157,15 +169,7 @@ impl Bootstrap {
                 "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": endpoint } }] }],
             },
             "typed_extension_protocol_options": {
-                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                    "explicit_http_config": {
-                        "http2_protocol_options": {
-                            // Notices a control plane that went away without a word.
-                            "connection_keepalive": { "interval": "30s", "timeout": "5s" },
-                        },
-                    },
-                },
+                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options,
             },
         });
         if matches!(self.control_plane, ControlPlane::Name { .. }) {

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use serde_json::json;
 
+use super::token_file::TokenFile;
+
 /// TLS to the control plane. The files are read by the sidecar, when it starts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tls {
@@ -56,6 +58,15 @@ impl Tls {
         context["common_tls_context"] = common;
         json!({ "name": "envoy.transport_sockets.tls", "typed_config": context })
     }
+}
+
+/// How a sidecar shows a bearer token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// One for as long as it runs, which becomes a part of the bootstrap.
+    Fixed(Token),
+    /// Whatever a file holds when a stream is opened.
+    File(TokenFile),
 }
 
 /// A bearer token for the `authorization` header.

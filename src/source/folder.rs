@@ -17,6 +17,7 @@ use super::entry::Entry;
 use super::filing::Filing;
 use super::kind::Kind;
 use super::objects::Objects;
+use super::objects::State;
 use super::parse::Parsed;
 use super::parse::effect_on_file;
 use super::parse::parse;
@@ -44,10 +45,13 @@ pub struct Folder {
     files: BTreeMap<PathBuf, File>,
 }
 
-/// Folders are equal if they hold the same objects and have the same to say about them.
-impl PartialEq for Folder {
-    fn eq(&self, other: &Self) -> bool {
-        self.report == other.report && self.objects == other.objects
+impl Folder {
+    /// What there is to publish of it.
+    pub fn state(&self) -> State {
+        State {
+            objects: self.objects.clone(),
+            report: self.report.clone(),
+        }
     }
 }
 

@@ -28,8 +28,9 @@ pub(super) enum Recognised {
 }
 
 /// What a kind is called, and where it belongs.
+#[derive(Debug)]
 pub(super) struct Row {
-    kind: Kind,
+    pub(super) kind: Kind,
     pub(super) name: &'static str,
     pub(super) group: &'static str,
     pub(super) versions: &'static [&'static str],

@@ -1,11 +1,11 @@
 //! The state of the world as its users wrote it.
 
-use std::collections::BTreeMap;
-
+use super::table::Table;
 use crate::api::core::{EndpointSlice, Namespace, Pod, Service, Workload};
 use crate::api::mesh_config::MeshConfig;
 use crate::api::plugin::{Plugin, PluginChain, PluginConfig};
 use crate::diag::Origin;
+use crate::diag::Report;
 use crate::name::Namespaced;
 
 /// An object, and where it comes from.
@@ -32,23 +32,32 @@ pub enum WorkloadKind {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Objects {
     /// Namespaces.
-    pub namespaces: BTreeMap<Namespaced, Sourced<Namespace>>,
+    pub namespaces: Table<Namespace>,
     /// Services.
-    pub services: BTreeMap<Namespaced, Sourced<Service>>,
+    pub services: Table<Service>,
     /// EndpointSlices.
-    pub endpoint_slices: BTreeMap<Namespaced, Sourced<EndpointSlice>>,
+    pub endpoint_slices: Table<EndpointSlice>,
     /// Pods.
-    pub pods: BTreeMap<Namespaced, Sourced<Pod>>,
+    pub pods: Table<Pod>,
     /// Deployments, StatefulSets and DaemonSets.
-    pub workloads: BTreeMap<(WorkloadKind, Namespaced), Sourced<Workload>>,
+    pub workloads: Table<Workload, (WorkloadKind, Namespaced)>,
     /// MeshConfigs.
-    pub mesh_configs: BTreeMap<Namespaced, Sourced<MeshConfig>>,
+    pub mesh_configs: Table<MeshConfig>,
     /// Plugins.
-    pub plugins: BTreeMap<Namespaced, Sourced<Plugin>>,
+    pub plugins: Table<Plugin>,
     /// PluginChains.
-    pub plugin_chains: BTreeMap<Namespaced, Sourced<PluginChain>>,
+    pub plugin_chains: Table<PluginChain>,
     /// PluginConfigs.
-    pub plugin_configs: BTreeMap<Namespaced, Sourced<PluginConfig>>,
+    pub plugin_configs: Table<PluginConfig>,
+}
+
+/// What a source publishes: the objects, and what is wrong with what it read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// The objects.
+    pub objects: Objects,
+    /// What is wrong.
+    pub report: Report,
 }
 
 impl Objects {

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use serde_json::Map;
 use serde_json::Value;
 
+use super::checked::Checked;
+use super::checked::NO_EFFECT;
+use super::checked::STAYS;
 use super::decode::WrongField;
 use super::decode::wrong_type;
 use super::entry::Entry;
-use super::entry::Object;
 use super::header;
 use super::kind::Kind;
 use super::kind::Recognised;
 use super::unknown_kind;
-use super::unread;
 use super::yaml;
 use crate::diag::Code;
 use crate::diag::Diagnostic;
@@ -24,7 +25,6 @@ use crate::diag::ObjectRef;
 use crate::diag::Origin;
 use crate::diag::Report;
 use crate::diag::Segment;
-use crate::diag::Severity;
 use crate::name::Namespaced;
 
 /// What a file yields.
@@ -167,41 +167,20 @@ impl<'a> Reading<'a> {
             return;
         };
         let names_namespace = header::names_namespace(kind, &fields);
-        let mut value = Value::Object(fields);
-        let keep: &[&str] = match kind {
-            Kind::PluginConfig => &["spec", "config"],
-            _ => &[],
-        };
-        yaml::without_nulls(&mut value, keep);
-        match Object::decode(kind, &value) {
-            Ok((mut object, unknown)) => {
-                let metadata = object.metadata_mut();
-                metadata.namespace = Some(name.namespace.clone()).filter(|text| !text.is_empty());
-                let (errors, warnings): (Vec<_>, Vec<_>) = unread::fields(kind, &origin, unknown)
-                    .into_iter()
-                    .partition(|unread| unread.severity() == Severity::Error);
-                self.parsed.report.extend(warnings);
-                let annotations = unread::annotations(kind, &origin, &value);
-                self.parsed.report.extend(annotations);
-                if !errors.is_empty() {
-                    for error in errors {
-                        self.rejected(error, kind, &name);
-                    }
-                    return;
+        let checked = Checked::of(kind, &name, &origin, fields);
+        self.parsed.report.extend(checked.warnings);
+        match checked.object {
+            Ok(object) => self.parsed.entries.push(Entry {
+                kind,
+                name,
+                names_namespace,
+                object,
+                origin,
+            }),
+            Err(errors) => {
+                for error in errors {
+                    self.rejected(error, kind, &name);
                 }
-                self.parsed.entries.push(Entry {
-                    kind,
-                    name,
-                    names_namespace,
-                    object,
-                    origin,
-                });
-            }
-            Err(wrong) => {
-                let diagnostic =
-                    Diagnostic::new(Code::WrongType, &origin, wrong.path, wrong.message)
-                        .help(wrong.help);
-                self.rejected(diagnostic, kind, &name);
             }
         }
     }
@@ -285,9 +264,6 @@ impl<'a> Reading<'a> {
         self.parsed
     }
 }
-
-const STAYS: &str = "the last valid version stays in force";
-const NO_EFFECT: &str = "it has no effect until it is fixed";
 
 /// What follows from a file that cannot be read, given what it yielded before.
 pub(super) fn effect_on_file(last: &[Entry]) -> &'static str {

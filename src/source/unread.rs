@@ -60,7 +60,8 @@ fn starts_with(path: &FieldPath, keys: &[&str]) -> bool {
 pub(super) fn annotations(kind: Kind, origin: &Origin, object: &Value) -> Vec<Diagnostic> {
     let known: &[&str] = match kind {
         Kind::Plugin => &[annotation::PLUGIN],
-        Kind::Pod | Kind::Workload(_) => &[annotation::LISTEN],
+        Kind::Pod | Kind::Workload(_) => annotation::OF_PODS,
+        Kind::Namespace => &[annotation::SIDECAR_INJECTION],
         _ => &[],
     };
     let mut told = Vec::new();

@@ -22,9 +22,9 @@ use tokio::time::interval_at;
 use tokio::time::sleep_until;
 
 use super::debounce::Debounce;
-use super::folder::Folder;
 use super::folder::open;
 use super::folder::read;
+use super::objects::State;
 use super::stamp::Stamp;
 
 /// How often the folder is looked at without a notification. Some changes give none: behind links that lead out of the
@@ -40,19 +40,20 @@ const LOOK: Duration = Duration::from_secs(2);
 /// valid state stays.
 pub async fn run(
     path: PathBuf,
-    sender: watch::Sender<Option<Arc<Folder>>>,
+    sender: watch::Sender<Option<Arc<State>>>,
 ) -> Result<(), io::Error> {
     // Before the first read, so that no change falls between the two.
     let mut changes = Changes::of(&path).await?;
     let mut folder = {
         let path = path.clone();
-        Arc::new(blocking(move || open(&path)).await??)
+        blocking(move || open(&path)).await??
     };
     loop {
         let changed = sender.send_if_modified(|published| {
-            let differs = published.as_deref() != Some(&*folder);
+            let state = folder.state();
+            let differs = published.as_deref() != Some(&state);
             if differs {
-                *published = Some(Arc::clone(&folder));
+                *published = Some(Arc::new(state));
             }
             differs
         });
@@ -64,7 +65,7 @@ pub async fn run(
             () = sender.closed() => return Ok(()),
         }
         let path = path.clone();
-        folder = blocking(move || Arc::new(read(&path, &folder))).await?;
+        folder = blocking(move || read(&path, &folder)).await?;
     }
 }
 

@@ -79,6 +79,15 @@ enum Presence {
     Required,
 }
 
+/// The configuration of a server that speaks HTTP/2 and asks its clients for no certificate.
+///
+/// # Errors
+///
+/// If the certificate and the key, PEM, are not those of one server.
+pub fn server_config(certificate: &File, key: &File) -> Result<ServerConfig, FileError> {
+    server(certificate, key, None)
+}
+
 fn server(
     certificate: &File,
     key: &File,

@@ -5,5 +5,7 @@
 mod admission;
 mod authority;
 mod disclosure;
+mod reviewer;
+mod reviews;
 mod rig;
 mod rotation;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mirrorplane::access::{Authentication, Refusal, Tokens};
+use mirrorplane::access::{Authentication, Refusal, Reviews, Tokens};
 use mirrorplane::model::GroupId;
 use mirrorplane::proto::envoy::config::core::v3::Node;
 use mirrorplane::proto::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
@@ -35,6 +35,7 @@ pub(crate) enum Asks {
     Certificate,
     Token,
     Either,
+    Review,
 }
 
 /// A server; dropping it ends it.
@@ -49,6 +50,11 @@ pub(crate) struct Server {
 impl Server {
     /// Serves a world, with the tokens of this text.
     pub(crate) async fn start(asks: Asks, tokens: &str) -> Self {
+        Self::reviewing(asks, tokens, None).await
+    }
+
+    /// The same, with tokens that others review.
+    pub(crate) async fn reviewing(asks: Asks, tokens: &str, reviews: Option<Arc<Reviews>>) -> Self {
         let ca = Authority::new("the CA");
         let folder = tempfile::tempdir().unwrap();
         let pair = ca.server(&["first.test"]);
@@ -59,7 +65,7 @@ impl Server {
         };
         let path = put(folder.path(), "tokens", tokens);
         let tokens = match asks {
-            Asks::Certificate => None,
+            Asks::Certificate | Asks::Review => None,
             Asks::Token | Asks::Either => {
                 Some(follow([path], |[file]| Tokens::read(file)).await.unwrap())
             }
@@ -69,7 +75,7 @@ impl Server {
         let entrance = Entrance {
             listener,
             tls: Some(files.follow().await.unwrap()),
-            authentication: Authentication::On { tokens },
+            authentication: Authentication::On { tokens, reviews },
             keepalive: Keepalive::default(),
         };
         let stats = Arc::new(Stats::default());
@@ -148,7 +154,7 @@ impl Drop for Server {
 fn clients(asks: Asks, ca: PathBuf) -> ClientCertificates {
     match asks {
         Asks::Certificate => ClientCertificates::Required(ca),
-        Asks::Token => ClientCertificates::NotAsked,
+        Asks::Token | Asks::Review => ClientCertificates::NotAsked,
         Asks::Either => ClientCertificates::Optional(ca),
     }
 }

@@ -14,7 +14,7 @@ mod models;
 
 use mirrorplane::model::Group;
 use mirrorplane::shim;
-use mirrorplane::sidecar::{Bootstrap, Delivery, Identity, Tls, Token};
+use mirrorplane::sidecar::{Bootstrap, Credential, Delivery, Identity, Tls, Token, TokenFile};
 use mirrorplane::snapshot::{check, encode, to_json};
 use mirrorplane::translate::translate;
 use serde_json::{Value, json};
@@ -91,7 +91,9 @@ fn envoy_accepts_every_secure_bootstrap() {
                         }),
                         server_name: server_name.clone(),
                     }),
-                    token: Some(Token::new("0123456789abcdef-._~+/==").unwrap()),
+                    token: Some(Credential::Fixed(
+                        Token::new("0123456789abcdef-._~+/==").unwrap(),
+                    )),
                     admin: None,
                 };
                 if let Err(said) = envoy::validate(&envoy, &bootstrap.to_json()) {
@@ -105,6 +107,32 @@ fn envoy_accepts_every_secure_bootstrap() {
             }
         }
     }
+}
+
+/// With a token that is read from a file for each stream.
+#[test]
+fn envoy_accepts_a_bootstrap_with_a_token_that_changes() {
+    let Some(envoy) = envoy::binary() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let file = TokenFile {
+        path: path("token"),
+        sds_path: path("sds.yaml"),
+    };
+    std::fs::write(&file.path, "0123456789abcdef").unwrap();
+    std::fs::write(&file.sds_path, file.sds().to_string()).unwrap();
+    let bootstrap = Bootstrap {
+        node_id: "curl/curl".to_owned(),
+        node_cluster: "curl".to_owned(),
+        control_plane: "127.0.0.1:18000".parse().unwrap(),
+        delivery: Delivery::Delta,
+        tls: None,
+        token: Some(Credential::File(file)),
+        admin: None,
+    };
+    envoy::validate(&envoy, &bootstrap.to_json()).unwrap();
+    let shim = shim::Bootstrap::parse(&bootstrap.to_yaml()).unwrap();
+    assert!(shim.injected.is_some());
 }
 
 #[test]

@@ -9,11 +9,17 @@
 mod chart;
 mod columns;
 mod definitions;
+mod identity;
 mod install;
+mod installed;
 mod readme;
 #[allow(
     dead_code,
     reason = "the rig has whole sentences, also where no test says the second half"
 )]
 mod rig;
+mod serve;
+mod sidecar;
 mod smoke;
+mod source;
+mod webhook;

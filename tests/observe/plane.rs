@@ -9,6 +9,7 @@ use std::time::Duration;
 use mirrorplane::app;
 use mirrorplane::resolve::Settings;
 use mirrorplane::server::Stats;
+use mirrorplane::source::Source;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -64,7 +65,8 @@ impl Plane {
         let (ads, admin_address) = (listener.local_addr().unwrap(), admin.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let config = app::Config {
-            directory: folder.path().to_owned(),
+            webhook: None,
+            source: Source::Folder(folder.path().to_owned()),
             entrance: listener.into(),
             settings: Settings::default(),
             rollout: Default::default(),

@@ -55,6 +55,7 @@ fn shim(control_plane: &ControlPlane, variant: Variant) -> Shim {
         control_plane: vec![control_plane.address().to_string()],
         tls: None,
         initial_metadata: Vec::new(),
+        injected: None,
         connect_timeout: Duration::from_secs(1),
         keep_alive: None,
         runtime_layers: vec!["mirrorplane".into()],

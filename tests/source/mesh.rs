@@ -5,6 +5,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use mirrorplane::source::Folder;
+use mirrorplane::source::Objects;
 use mirrorplane::source::read;
 
 /// A temporary folder, and what it last held.
@@ -52,7 +53,7 @@ impl Mesh {
 
     /// The names of the Services.
     pub(crate) fn services(&self) -> Vec<String> {
-        services(&self.folder)
+        services(&self.folder.objects)
     }
 
     /// The diagnostics as text, with paths relative to the folder.
@@ -78,10 +79,8 @@ impl Mesh {
     }
 }
 
-pub(crate) fn services(folder: &Folder) -> Vec<String> {
-    (folder.objects.services.keys())
-        .map(ToString::to_string)
-        .collect()
+pub(crate) fn services(objects: &Objects) -> Vec<String> {
+    (objects.services.keys()).map(ToString::to_string).collect()
 }
 
 /// A Service with one port.

@@ -204,8 +204,11 @@ fn a_single_file_can_be_opened_and_a_missing_folder_cannot() {
         ("b.yaml", &service("b", "1")),
     ]);
     let file = open(&mesh.at("a.yaml")).unwrap();
-    assert_eq!(crate::mesh::services(&file), ["default/a"]);
-    assert_eq!(crate::mesh::services(&open(mesh.path()).unwrap()).len(), 2);
+    assert_eq!(crate::mesh::services(&file.objects), ["default/a"]);
+    assert_eq!(
+        crate::mesh::services(&open(mesh.path()).unwrap().objects).len(),
+        2
+    );
     let error = open(&mesh.at("missing")).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mirrorplane::source::Folder;
+use mirrorplane::source::State;
 use mirrorplane::source::run;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -15,7 +15,7 @@ use crate::mesh::service;
 use crate::mesh::services;
 
 struct Running {
-    folder: watch::Receiver<Option<Arc<Folder>>>,
+    folder: watch::Receiver<Option<Arc<State>>>,
     task: JoinHandle<std::io::Result<()>>,
 }
 
@@ -40,12 +40,13 @@ impl Running {
             .await
             .expect("a state within the deadline")
             .unwrap();
-        services(self.folder.borrow_and_update().as_deref().unwrap())
+        services(&self.folder.borrow_and_update().as_deref().unwrap().objects)
     }
 
     /// Waits until these are the Services.
     async fn until(&mut self, expected: &[&str]) {
-        let all = |folder: &Option<Arc<Folder>>| services(folder.as_deref().unwrap()) == expected;
+        let all =
+            |folder: &Option<Arc<State>>| services(&folder.as_deref().unwrap().objects) == expected;
         let found = timeout(Duration::from_secs(10), self.folder.wait_for(all)).await;
         found
             .unwrap_or_else(|_| panic!("no {expected:?} within the deadline"))
@@ -62,7 +63,7 @@ async fn the_first_state_is_complete_and_a_missing_folder_publishes_none() {
     let mesh = mesh();
     let running = Running::start(&mesh).await;
     assert_eq!(
-        services(running.folder.borrow().as_deref().unwrap()),
+        services(&running.folder.borrow().as_deref().unwrap().objects),
         ["default/a"]
     );
     let (sender, folder) = watch::channel(None);
@@ -149,7 +150,7 @@ async fn a_folder_that_is_removed_keeps_its_state_and_is_watched_again_when_it_i
     let mut running = Running { folder, task };
     running.changed().await;
     fs::remove_dir_all(outer.at("mesh")).unwrap();
-    let reported = |folder: &Option<Arc<Folder>>| !folder.as_deref().unwrap().report.is_empty();
+    let reported = |folder: &Option<Arc<State>>| !folder.as_deref().unwrap().report.is_empty();
     timeout(Duration::from_secs(10), running.folder.wait_for(reported))
         .await
         .unwrap()

@@ -32,6 +32,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("reload", &[]),
     ("transport", &["reload"]),
     ("access", &["name", "reload"]),
+    ("certificates", &["reload", "transport"]),
+    (
+        "admission",
+        &["diag", "name", "resolve", "sidecar", "source", "transport"],
+    ),
     (
         "server",
         &["access", "model", "name", "proto", "snapshot", "transport"],
@@ -41,7 +46,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["diag", "model", "name", "server", "snapshot", "source"],
     ),
     ("admin", &["diag", "model", "rollout", "server", "snapshot"]),
-    ("sidecar", &["translate"]),
+    ("sidecar", &["api", "diag", "name", "translate"]),
     ("embed", &["model", "server", "snapshot"]),
     ("shim", &["proto"]),
     (
@@ -51,7 +56,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "admin", "diag", "name", "pipeline", "resolve", "rollout", "server", "snapshot",
+            "admin",
+            "admission",
+            "diag",
+            "name",
+            "pipeline",
+            "resolve",
+            "rollout",
+            "server",
+            "snapshot",
             "source",
         ],
     ),
@@ -60,7 +73,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &[
             "access",
             "admin",
+            "admission",
+            "api",
             "app",
+            "certificates",
             "crd",
             "diag",
             "model",

@@ -1,8 +1,10 @@
 //! Sidecars that connect over TLS, with a certificate or a token.
 
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 
-use mirrorplane::sidecar::{Identity, Tls, Token};
+use mirrorplane::sidecar::{Credential, Identity, Tls, Token, TokenFile};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -76,7 +78,7 @@ impl Secured {
     }
 
     fn launch(&self, plane: Plane, tls: Tls, token: Option<&str>) -> Option<Sidecar> {
-        let token = token.map(|token| Token::new(token).unwrap());
+        let token = token.map(|token| Credential::Fixed(Token::new(token).unwrap()));
         Sidecar::launch(plane, &self.control_plane, "curl/curl", Some(tls), token)
     }
 
@@ -121,6 +123,56 @@ async fn a_sidecar_with_its_token_gets_its_configuration() {
         let log = rig.control_plane.log();
         assert!(
             !log.contains("MP50") && !log.contains(TOKEN),
+            "{plane}: {log}"
+        );
+    }
+}
+
+/// Replaces a token as the kubelet does: by a link to the folder with all new files.
+fn project(folder: &Path, token: &str) {
+    let next = format!("..{token}");
+    fs::create_dir(folder.join(&next)).unwrap();
+    fs::write(folder.join(&next).join("token"), token).unwrap();
+    symlink(&next, folder.join("..new")).unwrap();
+    fs::rename(folder.join("..new"), folder.join("..data")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_stream_shows_the_token_that_the_file_holds_by_then() {
+    const NEXT: &str = "fedcba9876543210";
+    for plane in Plane::ALL {
+        let mut rig = Secured::start(Some("0123456789abcdef curl/curl")).await;
+        let projected = tempfile::tempdir().unwrap();
+        project(projected.path(), TOKEN);
+        symlink("..data/token", projected.path().join("token")).unwrap();
+        let at = |path: PathBuf| path.display().to_string();
+        let file = TokenFile {
+            path: at(projected.path().join("token")),
+            sds_path: at(rig.folder.path().join("sds.yaml")),
+        };
+        fs::write(&file.sds_path, file.sds().to_string()).unwrap();
+        let tls = Some(rig.tls(&rig.ca, None, None));
+        let token = Some(Credential::File(file));
+        let Some(sidecar) = Sidecar::launch(plane, &rig.control_plane, "curl/curl", tls, token)
+        else {
+            continue;
+        };
+        rig.mirrors(&sidecar).await;
+
+        // An open stream goes on; the next one is another matter.
+        project(projected.path(), NEXT);
+        rig.control_plane.kill();
+        put(rig.folder.path(), "tokens", &format!("{NEXT} curl/curl"));
+        let before = rig.control_plane.log().matches("stream opened").count();
+        rig.control_plane.restart().await;
+        eventually(format_args!("{plane} shows the new token"), || async {
+            let opened = rig.control_plane.log().matches("stream opened").count();
+            (opened > before).then_some(())
+        })
+        .await;
+        let log = rig.control_plane.log();
+        assert!(
+            !log.contains(TOKEN) && !log.contains(NEXT),
             "{plane}: {log}"
         );
     }

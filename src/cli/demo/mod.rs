@@ -27,6 +27,7 @@ use crate::server::Stats;
 use crate::sidecar::Bootstrap;
 use crate::sidecar::ControlPlane;
 use crate::snapshot::ResourceType;
+use crate::source::Source;
 
 /// Where the caller's requests go; only the sidecar knows the name.
 const URL: &str = "http://pipy-ok-v1.pipy:8080/";
@@ -88,7 +89,8 @@ async fn show(args: &Args) -> anyhow::Result<ExitCode> {
     let proxy = proxy_address().await?;
     let stats = Arc::new(Stats::default());
     let config = app::Config {
-        directory: mesh.path().to_owned(),
+        webhook: None,
+        source: Source::Folder(mesh.path().to_owned()),
         entrance: listener.into(),
         settings: Settings { listen: proxy },
         rollout: Default::default(),

@@ -18,7 +18,7 @@ use super::sotw::Sotw;
 use super::{Outcome, Session, Update};
 use crate::proto::envoy::config::core::v3::Node;
 use crate::proto::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
-use crate::shim::bootstrap::{Bootstrap, Variant};
+use crate::shim::bootstrap::{Bootstrap, NoSecret, Variant};
 use crate::shim::listener::Command;
 use crate::shim::plane::Plane;
 use crate::shim::state::State;
@@ -130,7 +130,11 @@ impl Client {
                 return Ended::Failed("too many opening requests".into());
             }
         }
-        let mut responses = match open(client, self.outgoing(outgoing)).await {
+        let outgoing = match self.outgoing(outgoing).await {
+            Ok(outgoing) => outgoing,
+            Err(error) => return Ended::Failed(error.into()),
+        };
+        let mut responses = match open(client, outgoing).await {
             Ok(responses) => responses,
             Err(status) => return Ended::Failed(status.into()),
         };
@@ -159,12 +163,19 @@ impl Client {
     }
 
     /// The requests of a stream, with the headers that the bootstrap asks for.
-    fn outgoing<T>(&self, requests: mpsc::Receiver<T>) -> Request<ReceiverStream<T>> {
+    async fn outgoing<T>(
+        &self,
+        requests: mpsc::Receiver<T>,
+    ) -> Result<Request<ReceiverStream<T>>, NoSecret> {
         let mut outgoing = Request::new(ReceiverStream::new(requests));
         for (key, value) in &self.bootstrap.initial_metadata {
             outgoing.metadata_mut().append(key.clone(), value.clone());
         }
-        outgoing
+        if let Some(injected) = &self.bootstrap.injected {
+            let (key, value) = injected.read().await?;
+            outgoing.metadata_mut().insert(key, value);
+        }
+        Ok(outgoing)
     }
 
     fn node(&self) -> Node {

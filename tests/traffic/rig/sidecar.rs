@@ -5,7 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
-use mirrorplane::sidecar::{Bootstrap, ControlPlane as Address, Delivery, Tls, Token};
+use mirrorplane::sidecar::{Bootstrap, ControlPlane as Address, Credential, Delivery, Tls};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -96,7 +96,7 @@ impl Sidecar {
         control_plane: &ControlPlane,
         node: &str,
         tls: Option<Tls>,
-        token: Option<Token>,
+        token: Option<Credential>,
     ) -> Option<Self> {
         let (address, proxy) = (control_plane.address, control_plane.proxy);
         Self::launch_at(plane, address, proxy, node, tls, token)
@@ -109,7 +109,7 @@ impl Sidecar {
         proxy: SocketAddr,
         node: &str,
         tls: Option<Tls>,
-        token: Option<Token>,
+        token: Option<Credential>,
     ) -> Option<Self> {
         let admin = free_address();
         let bootstrap = Bootstrap {

@@ -1,0 +1,160 @@
+//! Flags of `serve` about what the Kubernetes API asks, and about certificates of the control plane's own.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use anyhow::bail;
+use clap::ValueEnum;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
+use tracing::info;
+
+use super::input::Input;
+use super::sidecar_settings::SidecarSettings;
+use crate::admission::Homes;
+use crate::admission::Webhook;
+use crate::certificates;
+use crate::certificates::Material;
+
+/// What the Kubernetes API asks, and certificates of the control plane's own.
+#[derive(Debug, clap::Args)]
+pub(super) struct Webhooks {
+    /// Where the Kubernetes API asks, before it keeps objects and makes Pods, over TLS: usually 0.0.0.0:15017; `off` for
+    /// nowhere
+    #[arg(
+        long,
+        env = "MIRRORPLANE_WEBHOOK",
+        value_name = "IP:PORT",
+        default_value = "off"
+    )]
+    webhook: Address,
+    /// Where certificates come from without --tls-cert
+    #[arg(
+        long,
+        env = "MIRRORPLANE_CERTIFICATES",
+        value_enum,
+        default_value_t = Certificates::Off,
+        value_name = "SOURCE"
+    )]
+    certificates: Certificates,
+    /// Further names and addresses for the certificate that the control plane makes itself
+    #[arg(
+        long = "certificate-name",
+        env = "MIRRORPLANE_CERTIFICATE_NAMES",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    certificate_names: Vec<String>,
+    #[command(flatten)]
+    sidecar: SidecarSettings,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Certificates {
+    /// Nowhere
+    Off,
+    /// The Secret `mirrorplane-certificates`: made and renewed by the replicas, unless it holds those of somebody else
+    Secret,
+}
+
+/// Whether and where to listen.
+#[derive(Clone, Copy, Debug)]
+struct Address(Option<SocketAddr>);
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self(None)),
+            _ => match text.parse() {
+                Ok(address) => Ok(Self(Some(address))),
+                Err(error) => Err(format!("{error}; wanted IP:PORT or `off`")),
+            },
+        }
+    }
+}
+
+/// The certificates of the Secret, as they are now.
+#[derive(Clone, Debug)]
+pub(super) struct Own {
+    materials: watch::Receiver<Option<Arc<Material>>>,
+    /// What to serve with.
+    pub(super) tls: watch::Receiver<Arc<ServerConfig>>,
+}
+
+impl Webhooks {
+    /// Whether the control plane has certificates without being given files.
+    pub(super) fn has_certificates(&self) -> bool {
+        self.certificates == Certificates::Secret
+    }
+
+    /// Takes the certificates of the Secret, and goes on keeping them in order.
+    pub(super) async fn certificates(&self, input: &Input) -> anyhow::Result<Option<Own>> {
+        if !self.has_certificates() {
+            return Ok(None);
+        }
+        let namespace = &self.sidecar.system_namespace;
+        let settings = certificates::Settings::new(namespace, &self.certificate_names);
+        let client = input.client().await.context("--certificates secret")?;
+        let (sender, materials) = watch::channel(None);
+        tokio::spawn(certificates::run(client, settings, sender));
+        let tls = certificates::follow_tls(materials.clone()).await;
+        let tls = tls.context("the certificates are not kept any more")?;
+        Ok(Some(Own { materials, tls }))
+    }
+
+    /// The webhooks, if they are asked for; `given` is what the files of --tls-cert hold.
+    pub(super) async fn webhook(
+        self,
+        input: &Input,
+        own: Option<Own>,
+        given: Option<watch::Receiver<Arc<ServerConfig>>>,
+    ) -> anyhow::Result<Option<Webhook>> {
+        let Some(address) = self.webhook.0 else {
+            return Ok(None);
+        };
+        let client = input.client().await.context("--webhook")?;
+        let sidecar = self.sidecar;
+        let ca = sidecar.ca.as_deref().map(certificates_of).transpose()?;
+        let Some(tls) = own.as_ref().map(|own| own.tls.clone()).or(given) else {
+            bail!(
+                "--webhook: the Kubernetes API wants TLS; pass --certificates secret, or --tls-cert and --tls-key"
+            );
+        };
+        if own.is_none() && ca.is_none() {
+            bail!("--webhook: with --tls-cert, sidecars have to be told whom to trust; pass --ca");
+        }
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}, the address of --webhook"))?;
+        info!(address = %listener.local_addr()?, "webhooks");
+        let settings = move || {
+            let newest = own.as_ref().and_then(|own| own.materials.borrow().clone());
+            let newest = newest.map(|material| material.bundle.clone());
+            let ca = ca.clone().or(newest)?;
+            Some(sidecar.settings(Some(ca)))
+        };
+        Ok(Some(Webhook {
+            listener,
+            tls,
+            homes: Homes::new(client),
+            sidecar: Box::new(settings),
+        }))
+    }
+}
+
+/// The certificates of a file, PEM.
+pub(super) fn certificates_of(path: &Path) -> anyhow::Result<String> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if !text.contains("-----BEGIN CERTIFICATE-----") {
+        bail!("{}: no certificates in PEM form", path.display());
+    }
+    Ok(text)
+}

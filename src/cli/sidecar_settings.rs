@@ -1,0 +1,146 @@
+//! Flags about the sidecars that are added to Pods: of `inject`, and of `serve`, whose webhook adds them.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::delivery;
+use crate::sidecar::ControlPlane;
+use crate::sidecar::inject;
+use crate::sidecar::inject::Quantity;
+use crate::sidecar::inject::Resources;
+
+/// Flags about the sidecars that are added to Pods.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Sidecars that are added to Pods")]
+pub(super) struct SidecarSettings {
+    /// The mesh that namespaces join, by their label `openservicemesh.io/monitored-by`
+    #[arg(
+        long,
+        env = "MIRRORPLANE_MESH_NAME",
+        value_name = "NAME",
+        default_value = "osm"
+    )]
+    mesh_name: String,
+    /// The namespace of the control plane; its Pods get no sidecar
+    #[arg(
+        long,
+        env = "MIRRORPLANE_NAMESPACE",
+        value_name = "NAMESPACE",
+        default_value = "mirrorplane-system"
+    )]
+    pub(super) system_namespace: String,
+    /// Where sidecars find the control plane
+    #[arg(
+        long,
+        env = "MIRRORPLANE_CONTROL_PLANE",
+        value_name = "HOST:PORT",
+        default_value = "mirrorplane.mirrorplane-system.svc:15128"
+    )]
+    control_plane: ControlPlane,
+    /// CAs of the control plane's certificate, PEM; they become a part of the Pods [default: those of the Secret of
+    /// `serve --certificates secret`]
+    #[arg(long, env = "MIRRORPLANE_CA", value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// Image of mirrorplane, which sets up the redirection
+    #[arg(
+        long,
+        env = "MIRRORPLANE_IMAGE",
+        value_name = "IMAGE",
+        default_value = concat!("mirrorplane:", env!("CARGO_PKG_VERSION"))
+    )]
+    image: String,
+    /// Image of Envoy
+    #[arg(
+        long,
+        env = "MIRRORPLANE_PROXY_IMAGE",
+        value_name = "IMAGE",
+        default_value = "envoyproxy/envoy:distroless-v1.36.2"
+    )]
+    proxy_image: String,
+    /// How the sidecar stands in a Pod
+    #[arg(long, env = "MIRRORPLANE_SIDECAR_PLACEMENT", value_enum, default_value_t = Placement::Native)]
+    sidecar_placement: Placement,
+    /// The nodes have only the old iptables: the redirection needs NET_RAW too
+    #[arg(long, env = "MIRRORPLANE_LEGACY_IPTABLES")]
+    legacy_iptables: bool,
+    /// Incremental xDS instead of state-of-the-world
+    #[arg(long, env = "MIRRORPLANE_SIDECAR_DELTA")]
+    sidecar_delta: bool,
+    /// Worker threads of the sidecar
+    #[arg(long, env = "MIRRORPLANE_SIDECAR_CONCURRENCY", value_name = "N", default_value_t = 2,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    sidecar_concurrency: u16,
+    /// What the sidecar logs
+    #[arg(
+        long,
+        env = "MIRRORPLANE_SIDECAR_LOG",
+        value_name = "LEVEL",
+        default_value = "warning",
+        value_parser = ["trace", "debug", "info", "warning", "error", "critical", "off"]
+    )]
+    sidecar_log: String,
+    /// CPU that is set aside for the sidecar, unless the annotation mirrorplane.io/sidecar-cpu-request says otherwise
+    #[arg(
+        long,
+        env = "MIRRORPLANE_SIDECAR_CPU_REQUEST",
+        value_name = "CPU",
+        default_value = "50m"
+    )]
+    sidecar_cpu_request: Quantity,
+    /// Memory that is set aside for it (mirrorplane.io/sidecar-memory-request)
+    #[arg(
+        long,
+        env = "MIRRORPLANE_SIDECAR_MEMORY_REQUEST",
+        value_name = "BYTES",
+        default_value = "64Mi"
+    )]
+    sidecar_memory_request: Quantity,
+    /// CPU that it may use at most (mirrorplane.io/sidecar-cpu-limit) [default: no limit, which would slow requests down]
+    #[arg(long, env = "MIRRORPLANE_SIDECAR_CPU_LIMIT", value_name = "CPU")]
+    sidecar_cpu_limit: Option<Quantity>,
+    /// Memory that it may use at most (mirrorplane.io/sidecar-memory-limit)
+    #[arg(
+        long,
+        env = "MIRRORPLANE_SIDECAR_MEMORY_LIMIT",
+        value_name = "BYTES",
+        default_value = "512Mi"
+    )]
+    sidecar_memory_limit: Quantity,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Placement {
+    /// An init container that goes on: starts before the application, ends after it; Kubernetes 1.29 or newer
+    Native,
+    /// A container beside the application
+    Ordinary,
+}
+
+impl SidecarSettings {
+    /// As settings; `ca` are the CAs of the control plane's certificate, PEM.
+    pub(super) fn settings(&self, ca: Option<String>) -> inject::Settings {
+        inject::Settings {
+            mesh_name: self.mesh_name.clone(),
+            system_namespace: self.system_namespace.clone(),
+            image: self.image.clone(),
+            proxy_image: self.proxy_image.clone(),
+            control_plane: self.control_plane.clone(),
+            ca,
+            placement: match self.sidecar_placement {
+                Placement::Native => inject::Placement::Native,
+                Placement::Ordinary => inject::Placement::Ordinary,
+            },
+            legacy_iptables: self.legacy_iptables,
+            delivery: delivery(self.sidecar_delta),
+            concurrency: self.sidecar_concurrency,
+            log_level: self.sidecar_log.clone(),
+            resources: Resources {
+                cpu_request: Some(self.sidecar_cpu_request.clone()),
+                memory_request: Some(self.sidecar_memory_request.clone()),
+                cpu_limit: self.sidecar_cpu_limit.clone(),
+                memory_limit: Some(self.sidecar_memory_limit.clone()),
+            },
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Settings for tests.
+
+use super::Placement;
+use super::Resources;
+use super::Settings;
+use crate::sidecar::Delivery;
+
+/// Settings as an operator may have them.
+pub(super) fn settings() -> Settings {
+    Settings {
+        mesh_name: "osm".to_owned(),
+        system_namespace: "mirrorplane-system".to_owned(),
+        image: "mirrorplane:test".to_owned(),
+        proxy_image: "envoy:test".to_owned(),
+        control_plane: "mirrorplane.mirrorplane-system.svc:15128".parse().unwrap(),
+        ca: Some("CA\n".to_owned()),
+        placement: Placement::Native,
+        legacy_iptables: false,
+        delivery: Delivery::StateOfTheWorld,
+        concurrency: 2,
+        log_level: "warning".to_owned(),
+        resources: Resources::default(),
+    }
+}

@@ -1,0 +1,121 @@
+//! `mirrorplane serve` as a process, and what it tells operators.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::rig::{Cluster, eventually};
+
+/// A control plane; dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Serve {
+    /// Where sidecars connect.
+    pub(crate) address: String,
+    admin: String,
+    logs: TempDir,
+    child: Child,
+}
+
+impl Serve {
+    /// Starts it with access to the cluster, with these flags, and waits until it listens.
+    pub(crate) async fn start<S: AsRef<str>>(cluster: &Cluster, flags: &[S]) -> Self {
+        Self::start_at(cluster, "127.0.0.1:0", flags).await
+    }
+
+    /// The same, at this address.
+    pub(crate) async fn start_at<S: AsRef<str>>(
+        cluster: &Cluster,
+        listen: &str,
+        flags: &[S],
+    ) -> Self {
+        let logs = tempfile::tempdir().unwrap();
+        let log = File::create(logs.path().join("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_mirrorplane"))
+            .args(["serve", "--listen", listen, "--admin", "127.0.0.1:0"])
+            .args(flags.iter().map(AsRef::as_ref))
+            .env("KUBECONFIG", cluster.kubeconfig())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut this = Self {
+            address: String::new(),
+            admin: String::new(),
+            logs,
+            child,
+        };
+        this.address = this.said_address("serving address=").await;
+        this.admin = this.said_address("metrics and nodes address=").await;
+        this
+    }
+
+    /// The address that stands after this in the log.
+    pub(crate) async fn said_address(&self, before: &str) -> String {
+        eventually(format!("`{before}` in the log"), async || {
+            let log = self.log();
+            let (_, rest) = log.split_once(before)?;
+            let (address, _) = rest.split_once([' ', '\n'])?;
+            Some(address.to_owned())
+        })
+        .await
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.logs.path().join("log")).unwrap()
+    }
+
+    /// Its process.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The value of a metric, as in `xds_refusals_total{reason="crowded"}`.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let client: Client<_, Empty<bytes::Bytes>> =
+            Client::builder(TokioExecutor::new()).build_http();
+        let url = format!("http://{}/metrics", self.admin);
+        let answer = client.get(url.parse().unwrap()).await.unwrap();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        let wanted = format!("mirrorplane_{name} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&wanted));
+        let line = line.unwrap_or_else(|| panic!("no {wanted} in\n{text}"));
+        line.parse().unwrap()
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        if std::thread::panicking() {
+            eprintln!("--- log of the control plane\n{}", self.log());
+        }
+    }
+}
+
+/// Fills a folder with the example's mirror, and with Pods of this namespace that it is for.
+pub(crate) fn mesh(folder: &Path, namespace: &str, pods: &[&str]) {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/traffic-mirror");
+    for file in ["mirror.yaml", "endpoints.yaml", "services.yaml"] {
+        std::fs::copy(example.join(file), folder.join(file)).unwrap();
+    }
+    let labels = json!({ "openservicemesh.io/monitored-by": "osm" });
+    let mut callers = vec![json!({ "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": namespace, "labels": labels } })];
+    callers.extend(pods.iter().map(|pod| {
+        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": {
+            "name": pod, "namespace": namespace, "labels": { "app": "curl" } } })
+    }));
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": callers });
+    std::fs::write(folder.join("callers.json"), list.to_string()).unwrap();
+}
