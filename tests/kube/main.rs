@@ -17,6 +17,7 @@ mod definitions;
 mod echo;
 mod identity;
 mod install;
+mod installed;
 mod mesh;
 #[allow(
     dead_code,

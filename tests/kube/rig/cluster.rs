@@ -359,7 +359,7 @@ fn last_lines(log: &str) -> String {
 }
 
 /// GET, or POST if there is a body; `None` if the answer is no success.
-async fn ask(url: &str, body: Option<String>) -> Option<String> {
+pub(crate) async fn ask(url: &str, body: Option<String>) -> Option<String> {
     let method = if body.is_some() { "POST" } else { "GET" };
     let request = http::Request::builder()
         .method(method)

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-pub(crate) use cluster::{Cluster, Parts};
+pub(crate) use cluster::{Cluster, Parts, ask};
 pub(crate) use pod::{TestPod, delete_pod, set_pod};
 
 /// How long anything may take before a test gives up; the machine may be busy with other tests.
