@@ -1,6 +1,6 @@
 //! The seed from top to bottom: its manifests, in its order, end in requests that are mirrored by an injected Envoy.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use crate::mesh::{Mesh, settled};
 use crate::rig::eventually;
@@ -47,7 +47,8 @@ async fn the_manifests_of_the_seed_end_in_mirroring() {
     })
     .await;
     settled(&services.shadow).await;
-    (services.primary.forget(), services.shadow.forget());
+    services.primary.forget();
+    services.shadow.forget();
     for _ in 0..20 {
         assert_eq!(caller.call(&services.address, HOST).await.unwrap(), "v1");
     }
@@ -93,7 +94,8 @@ async fn the_manifests_of_the_seed_end_in_mirroring() {
     };
     assert_eq!(others(&before), others(&after));
     assert_ne!(before, after);
-    (services.primary.forget(), services.shadow.forget());
+    services.primary.forget();
+    services.shadow.forget();
     for _ in 0..200 {
         assert_eq!(caller.call(&services.address, HOST).await.unwrap(), "v1");
     }
