@@ -15,6 +15,7 @@ mod definitions;
 )]
 #[path = "../traffic/rig/echo.rs"]
 mod echo;
+mod faults;
 mod identity;
 mod install;
 mod installed;

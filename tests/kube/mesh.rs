@@ -24,6 +24,8 @@ use crate::serve::Serve;
 /// The namespace of the control plane.
 const SYSTEM: &str = "mirrorplane-system";
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
+/// How the application names the service that is mirrored.
+pub(crate) const HOST: &str = "pipy-ok-v1.pipy:8080";
 const SEED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kube/seed");
 
 /// A cluster with everything installed. Nothing is called until there are Pods.
@@ -118,6 +120,40 @@ impl Mesh {
             .env("KUBECONFIG", self.cluster.kubeconfig())
             .output()
             .unwrap()
+    }
+
+    /// Does what the seed does, up to a request that was mirrored; webhooks are those of this replica.
+    pub(crate) async fn seed(&self, serve: &Serve) -> (Services, RunningPod) {
+        let kubectl = async |arguments: &[&str]| self.cluster.kubectl(arguments).await.ok();
+        kubectl(&["apply", "-k", &format!("{DEPLOY}/mesh-config")]).await;
+        self.service.set(vec![serve.address.parse().unwrap()]);
+        self.call_webhooks_of(serve).await;
+        for namespace in ["curl", "pipy"] {
+            kubectl(&["create", "namespace", namespace]).await;
+            let added = self.mirrorplane(&["namespace", "add", namespace]);
+            assert!(added.status.success(), "{added:?}");
+        }
+        self.apply("curl.yaml", &["-n", "curl"]).await;
+        self.apply("pipy.yaml", &["-n", "pipy"]).await;
+        let services = self.services().await;
+        let caller = self.run(self.pod("curl", "app=curl").await).await;
+        caller.ready().await;
+        assert_eq!(caller.call(&services.address, HOST).await.unwrap(), "v1");
+        assert_eq!(settled(&services.shadow).await, 0);
+
+        let switch = r#"{"spec":{"featureFlags":{"enablePluginPolicy":true}}}"#;
+        let on = "patch meshconfig osm-mesh-config -n osm-system --type=merge -p";
+        let on: Vec<&str> = on.split(' ').chain([switch]).collect();
+        kubectl(&on).await;
+        for file in ["plugin.yaml", "chain.yaml", "config.yaml"] {
+            self.apply(file, &[]).await;
+        }
+        eventually("a request is mirrored", async || {
+            assert_eq!(caller.call(&services.address, HOST).await.unwrap(), "v1");
+            (services.shadow.count() > 0).then_some(())
+        })
+        .await;
+        (services, caller)
     }
 
     /// Applies a manifest of the seed, with these flags of kubectl.

@@ -2,10 +2,8 @@
 
 use tokio::time::Instant;
 
-use crate::mesh::{Mesh, settled};
+use crate::mesh::{HOST, Mesh, settled};
 use crate::rig::eventually;
-
-const HOST: &str = "pipy-ok-v1.pipy:8080";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_manifests_of_the_seed_end_in_mirroring() {
@@ -13,39 +11,8 @@ async fn the_manifests_of_the_seed_end_in_mirroring() {
         return;
     };
     let kubectl = async |arguments: &[&str]| mesh.cluster.kubectl(arguments).await.ok();
-    let mesh_config = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/mesh-config");
-    kubectl(&["apply", "-k", mesh_config]).await;
     let serve = mesh.serve().await;
-    mesh.service.set(vec![serve.address.parse().unwrap()]);
-    mesh.call_webhooks_of(&serve).await;
-
-    // Demo services.
-    for namespace in ["curl", "pipy"] {
-        kubectl(&["create", "namespace", namespace]).await;
-        let added = mesh.mirrorplane(&["namespace", "add", namespace]);
-        assert!(added.status.success(), "{added:?}");
-    }
-    mesh.apply("curl.yaml", &["-n", "curl"]).await;
-    mesh.apply("pipy.yaml", &["-n", "pipy"]).await;
-    let services = mesh.services().await;
-    let caller = mesh.run(mesh.pod("curl", "app=curl").await).await;
-    caller.ready().await;
-    assert_eq!(caller.call(&services.address, HOST).await.unwrap(), "v1");
-    assert_eq!(settled(&services.shadow).await, 0);
-
-    // The mirror.
-    let switch = r#"{"spec":{"featureFlags":{"enablePluginPolicy":true}}}"#;
-    let on = "meshconfig osm-mesh-config -n osm-system --type=merge -p";
-    let on: Vec<&str> = on.split(' ').chain([switch]).collect();
-    kubectl(&[&["patch"], on.as_slice()].concat()).await;
-    for file in ["plugin.yaml", "chain.yaml", "config.yaml"] {
-        mesh.apply(file, &[]).await;
-    }
-    eventually("a request is mirrored", async || {
-        assert_eq!(caller.call(&services.address, HOST).await.unwrap(), "v1");
-        (services.shadow.count() > 0).then_some(())
-    })
-    .await;
+    let (services, caller) = mesh.seed(&serve).await;
     settled(&services.shadow).await;
     services.primary.forget();
     services.shadow.forget();
