@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::mesh::{HOST, Mesh, Services};
 use crate::node::RunningPod;
-use crate::rig::eventually;
+use crate::rig::{Cluster, Parts, eventually};
 use crate::serve::Serve;
 
 /// Requests of the application, one after the other without a pause.
@@ -171,4 +171,66 @@ async fn requests_go_on_whatever_fails_and_changes_take_effect_afterwards() {
     let requests = load.end().await;
     assert!(requests > 100, "{requests}");
     eprintln!("{requests} requests while everything failed, none of them did");
+}
+
+/// How many of the configurations have a status.
+async fn with_status(cluster: &Cluster) -> usize {
+    let path = "jsonpath={range .items[?(@.status.conditions)]}{.metadata.name}{\"\\n\"}{end}";
+    let arguments = ["get", "picfg", "-n", "many", "-o", path];
+    cluster.kubectl(&arguments).await.ok().lines().count()
+}
+
+#[tokio::test]
+async fn a_leader_that_dies_while_it_writes_is_followed_by_another() {
+    const MANY: usize = 120;
+    let Some(cluster) = Cluster::own(Parts::Api).await else {
+        return;
+    };
+    cluster.define_kinds().await;
+    for namespace in ["mirrorplane-system", "many"] {
+        cluster
+            .kubectl(&["create", "namespace", namespace])
+            .await
+            .ok();
+    }
+    let mut first = Serve::start::<&str>(&cluster, &[]).await;
+    eventually("the first leads", async || {
+        (first.metric("leader").await == 1).then_some(())
+    })
+    .await;
+    let second = Serve::start::<&str>(&cluster, &[]).await;
+    let many: Vec<String> = (0..MANY)
+        .map(|number| {
+            json!({
+                "apiVersion": "plugin.flomesh.io/v1alpha1",
+                "kind": "PluginConfig",
+                "metadata": {"name": format!("config-{number}"), "namespace": "many"},
+                "spec": {
+                    "plugin": "traffic-mirror",
+                    "destinationRefs": [{"kind": "Service", "name": "a", "namespace": "many"}],
+                    "config": {"namespace": "many", "service": "b", "port": 80},
+                },
+            })
+            .to_string()
+        })
+        .collect();
+    cluster.apply(&many.join("\n---\n")).await;
+    eventually("a part of the statuses is written", async || {
+        (with_status(&cluster).await > 0).then_some(())
+    })
+    .await;
+    first.kill();
+    let written = with_status(&cluster).await;
+    assert!((1..MANY).contains(&written), "{written} of {MANY}");
+    assert_eq!(second.metric("status_writes_total").await, 0);
+    eventually("all statuses are written", async || {
+        (with_status(&cluster).await == MANY).then_some(())
+    })
+    .await;
+    // It went on where the other had stopped. The last write of that may have been under way.
+    let writes = usize::try_from(second.metric("status_writes_total").await).unwrap();
+    assert!(
+        (MANY - written - 1..=MANY - written).contains(&writes),
+        "{writes} after {written} of {MANY}"
+    );
 }
