@@ -36,7 +36,7 @@ pub(super) struct Answers {
     settings: resolve::Settings,
     states: watch::Receiver<Option<Arc<State>>>,
     stats: Arc<Stats>,
-    free: Semaphore,
+    free: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Answers {
@@ -74,7 +74,7 @@ impl Answers {
             settings,
             states,
             stats,
-            free: Semaphore::new(RESOLVED),
+            free: Arc::new(Semaphore::new(RESOLVED)),
         }
     }
 
@@ -158,13 +158,15 @@ impl Answers {
             return Ok(Answer::default());
         }
         let fault = |what: &str| unanswered(StatusCode::INTERNAL_SERVER_ERROR, what);
-        let Ok(_permit) = self.free.acquire().await else {
+        let Ok(permit) = Arc::clone(&self.free).acquire_owned().await else {
             return Err(fault("the server stops"));
         };
         let state = self.states.borrow().clone();
         let settings = self.settings.clone();
         // A large world takes its time.
         let judged = spawn_blocking(move || {
+            // Held until this is over, also if nobody waits for the answer any more.
+            let _permit = permit;
             let objects = state.as_ref().map(|state| &state.objects);
             validate(&request.object, objects, &settings)
         });

@@ -43,6 +43,14 @@ pub(super) struct SidecarSettings {
     /// `serve --certificates secret`]
     #[arg(long, env = "MIRRORPLANE_CA", value_name = "FILE")]
     pub(super) ca: Option<PathBuf>,
+    /// Whom the tokens are for that sidecars show; the same as --token-review of `serve`
+    #[arg(
+        long,
+        env = "MIRRORPLANE_TOKEN_REVIEW",
+        value_name = "AUDIENCE",
+        default_value = "mirrorplane"
+    )]
+    token_audience: String,
     /// Image of mirrorplane, which sets up the redirection
     #[arg(
         long,
@@ -131,6 +139,7 @@ impl SidecarSettings {
             proxy_image: self.proxy_image.clone(),
             control_plane: self.control_plane.clone(),
             ca,
+            token_audience: self.token_audience.clone(),
             placement: match self.sidecar_placement {
                 Placement::Native => inject::Placement::Native,
                 Placement::Ordinary => inject::Placement::Ordinary,

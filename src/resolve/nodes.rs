@@ -1,6 +1,6 @@
 //! The nodes: whoever may have a sidecar.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::api::annotation::LISTEN;
 use crate::api::meta::ObjectMeta;
@@ -30,6 +30,10 @@ pub(super) struct Captures<'a> {
     pub(super) default: Capture,
 }
 
+/// How many addresses the sidecars of a namespace may listen on, in all. Each is a configuration of its own, which is made
+/// and kept whether a sidecar asks for it or not.
+const ADDRESSES: usize = 16;
+
 /// All nodes, sorted by name, none twice. A Pod comes before a workload of its name, a Deployment before the other kinds.
 pub(super) fn read<'a>(
     objects: &'a Objects,
@@ -37,10 +41,13 @@ pub(super) fn read<'a>(
     report: &mut Report,
 ) -> Vec<Node<'a>> {
     let mut nodes = Vec::with_capacity(objects.pods.len() + objects.workloads.len());
+    let mut addresses = Addresses::default();
     for (name, pod) in &objects.pods {
         let metadata = &pod.object.metadata;
         let kept = || captures.kept.get(name).copied();
-        let asked = annotated(metadata, "metadata.annotations", &pod.origin, kept, report);
+        let path = "metadata.annotations";
+        let asked = annotated(metadata, path, &pod.origin, kept, report);
+        let asked = addresses.admit(name, asked, path, &pod.origin, report);
         nodes.push(Node {
             name,
             labels: &metadata.labels,
@@ -62,6 +69,7 @@ pub(super) fn read<'a>(
         };
         let kept = || captures.kept.get(name).copied();
         let asked = annotated(metadata, path, origin, kept, report);
+        let asked = addresses.admit(name, asked, path, origin, report);
         nodes.push(Node {
             name,
             labels: &pods.labels,
@@ -73,6 +81,37 @@ pub(super) fn read<'a>(
     nodes.sort_by_key(|node| node.name);
     nodes.dedup_by_key(|node| node.name);
     nodes
+}
+
+/// The addresses that sidecars of each namespace listen on.
+#[derive(Default)]
+struct Addresses<'a>(BTreeMap<&'a str, HashSet<Capture>>);
+
+impl<'a> Addresses<'a> {
+    /// What was asked for, unless it is an address more than the namespace may have.
+    fn admit(
+        &mut self,
+        name: &'a Namespaced,
+        asked: Option<Capture>,
+        annotations: &str,
+        origin: &Origin,
+        report: &mut Report,
+    ) -> Option<Capture> {
+        let capture = asked?;
+        let taken = self.0.entry(&name.namespace).or_default();
+        if taken.len() < ADDRESSES || taken.contains(&capture) {
+            taken.insert(capture);
+            return asked;
+        }
+        let path = FieldPath::of(annotations).key(LISTEN);
+        let message = format!("{capture} is one address more than the {ADDRESSES} of a namespace");
+        report.push(
+            Diagnostic::new(Code::BadListenAddress, origin, path, message)
+                .effect("the sidecar does what is the default")
+                .help("let the sidecars of a namespace listen on the same address"),
+        );
+        None
+    }
 }
 
 /// What the annotation asks for: what was before, if it makes no sense.
@@ -156,6 +195,33 @@ mod tests {
             assert_eq!(nodes.len(), 1);
             assert_eq!(nodes[0].labels["from"], expected);
         }
+    }
+
+    #[test]
+    fn a_namespace_has_a_limited_number_of_addresses() {
+        let mut objects = Objects::default();
+        for number in 0..20 {
+            let listen = format!("127.0.0.1:{}", 2000 + number);
+            let pod = json!({"metadata": metadata("pod", Some(&listen))});
+            let name = Namespaced::new("n", format!("a{number:02}"));
+            objects.pods.insert(name, sourced(pod));
+        }
+        let pod = json!({"metadata": metadata("pod", Some("127.0.0.1:2019"))});
+        objects
+            .pods
+            .insert(Namespaced::new("other", "a"), sourced(pod));
+        let captures = Captures {
+            kept: &BTreeMap::new(),
+            default: "127.0.0.1:1".parse().unwrap(),
+        };
+        let mut report = Report::default();
+        let nodes = read(&objects, captures, &mut report);
+        let asked: Vec<bool> = nodes.iter().map(|node| node.asked).collect();
+        assert_eq!(
+            asked,
+            [[true; 16].as_slice(), &[false; 4], &[true]].concat()
+        );
+        assert_eq!(report.iter().count(), 4);
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub(super) struct Cluster {
     /// Which addresses of a name: all of them are tried.
     #[serde(default, rename = "dns_lookup_family")]
     _dns_lookup_family: Option<serde::de::IgnoredAny>,
+    /// Nothing here waits for it.
+    #[serde(default, rename = "wait_for_warm_on_init")]
+    _wait_for_warm_on_init: Option<serde::de::IgnoredAny>,
     #[serde(default)]
     typed_extension_protocol_options: BTreeMap<String, ProtocolOptions>,
 }

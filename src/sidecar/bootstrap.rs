@@ -186,6 +186,9 @@ impl Bootstrap {
             },
         });
         if matches!(self.control_plane, ControlPlane::Name { .. }) {
+            // Else the sidecar starts only once DNS has answered, or has not for all search domains: minutes, in which
+            // the application is connected to nothing.
+            cluster["wait_for_warm_on_init"] = json!(false);
             // By default an IPv6 address hides the IPv4 ones, and `localhost` has both.
             cluster["dns_lookup_family"] = json!("V4_PREFERRED");
         }

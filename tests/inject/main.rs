@@ -29,6 +29,7 @@ fn settings() -> Settings {
         proxy_image: "envoy:test".to_owned(),
         control_plane: "mirrorplane.mirrorplane-system.svc:15128".parse().unwrap(),
         ca: Some("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".to_owned()),
+        token_audience: "mirrorplane".to_owned(),
         placement: Placement::Native,
         ip_families: IpFamilies::Ipv4,
         legacy_iptables: false,

@@ -5,12 +5,13 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::containers::INIT;
-use super::containers::SIDECAR;
+use super::obstacle::obstacle;
+use crate::api::annotation;
 use crate::api::mesh::IGNORE;
 use crate::api::mesh::MONITORED_BY;
 use crate::api::mesh::SIDECAR_INJECTION;
 use crate::api::mesh::given;
+use crate::model::Capture;
 
 /// Namespaces whose Pods the cluster itself needs.
 const OF_THE_CLUSTER: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
@@ -52,11 +53,19 @@ pub enum Reason {
     HostNetwork,
     /// It runs on Windows.
     Windows,
+    /// Its annotation says that its application uses a sidecar as a proxy: that one it brings itself.
+    Explicit,
+    /// Its namespace enforces a Pod Security standard that forbids the redirection, and so would refuse the Pod.
+    PodSecurity,
+    /// It listens on a port that the sidecar needs.
+    PortTaken,
+    /// It has the sidecar of another mesh, and both would redirect the same connections.
+    OtherMesh,
 }
 
 impl Reason {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::SystemNamespace,
         Self::NotInMesh,
         Self::Ignored,
@@ -65,6 +74,10 @@ impl Reason {
         Self::NotAsked,
         Self::HostNetwork,
         Self::Windows,
+        Self::Explicit,
+        Self::PodSecurity,
+        Self::PortTaken,
+        Self::OtherMesh,
     ];
 
     /// A word for it, as metrics label it.
@@ -78,12 +91,24 @@ impl Reason {
             Self::NotAsked => "not_asked",
             Self::HostNetwork => "host_network",
             Self::Windows => "windows",
+            Self::Explicit => "explicit",
+            Self::PodSecurity => "pod_security",
+            Self::PortTaken => "port_taken",
+            Self::OtherMesh => "other_mesh",
         }
     }
 
     /// Whether the Pod could not have a sidecar if it asked for one.
     pub(super) fn is_inability(self) -> bool {
-        matches!(self, Self::HostNetwork | Self::Windows)
+        matches!(
+            self,
+            Self::HostNetwork
+                | Self::Windows
+                | Self::Explicit
+                | Self::PodSecurity
+                | Self::PortTaken
+                | Self::OtherMesh
+        )
     }
 }
 
@@ -98,6 +123,10 @@ impl fmt::Display for Reason {
             Self::NotAsked => "no annotation `sidecar-injection` says yes",
             Self::HostNetwork => "it uses the network of its node",
             Self::Windows => "it runs on Windows",
+            Self::Explicit => "the annotation `mirrorplane.io/listen` says that its application uses a sidecar of its own",
+            Self::PodSecurity => "its namespace enforces a Pod Security standard that forbids the redirection",
+            Self::PortTaken => "it listens on a port that the sidecar needs: 15000, 15001 or 15021",
+            Self::OtherMesh => "it has the sidecar of another mesh",
         })
     }
 }
@@ -176,30 +205,31 @@ pub(super) fn choose(
         Some(false) => return leave(Reason::Declined),
         None => return leave(Reason::NotAsked),
     }
-    Ok(match obstacle(spec) {
-        Some(reason) => Choice::Leave(reason, asks),
+    let listens = pod.annotations.get(annotation::LISTEN);
+    let is_explicit = listens.is_some_and(|at| matches!(at.parse(), Ok(Capture::Explicit(_))));
+    let restricts = |home: &HomeMetadata| restricts(&home.labels);
+    let found = if is_explicit {
+        Some(Reason::Explicit)
+    } else {
+        let restricted = home.metadata.as_ref().is_some_and(restricts);
+        obstacle(spec).or(restricted.then_some(Reason::PodSecurity))
+    };
+    Ok(match found {
         None => Choice::Inject,
+        // Of these whole namespaces have many, and nobody expects that they get one.
+        Some(reason @ (Reason::Injected | Reason::HostNetwork | Reason::Windows)) => {
+            Choice::Leave(reason, asks)
+        }
+        Some(reason) => Choice::Leave(reason, Asked::Yes),
     })
 }
 
-/// Why a Pod cannot be given a sidecar, if so.
-fn obstacle(spec: &Value) -> Option<Reason> {
-    let containers = ["initContainers", "containers"].iter();
-    let mut names = containers
-        .filter_map(|list| spec.get(list)?.as_array())
-        .flatten()
-        .filter_map(|container| container.get("name")?.as_str());
-    let node_system = spec.pointer("/nodeSelector/kubernetes.io~1os");
-    let system = spec.pointer("/os/name").or(node_system);
-    if spec.get("hostNetwork").and_then(Value::as_bool) == Some(true) {
-        Some(Reason::HostNetwork)
-    } else if names.any(|name| name == SIDECAR || name == INIT) {
-        Some(Reason::Injected)
-    } else if system.and_then(Value::as_str) == Some("windows") {
-        Some(Reason::Windows)
-    } else {
-        None
-    }
+/// Whether a namespace refuses Pods whose network is changed before they start (Pod Security admission, standards `baseline`
+/// and `restricted`): an injected Pod would not be made at all.
+fn restricts(labels: &BTreeMap<String, String>) -> bool {
+    labels
+        .get("pod-security.kubernetes.io/enforce")
+        .is_some_and(|level| level != "privileged")
 }
 
 /// What an annotation says, if there is one; or its key and value, if it says neither yes nor no.
@@ -226,6 +256,7 @@ mod tests {
     use super::PodMetadata;
     use super::Reason;
     use super::choose;
+    use crate::api::annotation;
 
     fn entries(given: &[(&str, &str)]) -> BTreeMap<String, String> {
         let given = given.iter();
@@ -282,6 +313,30 @@ mod tests {
                 Ok(Some(Reason::Ignored)),
             ),
             (
+                "a",
+                JOINED,
+                "yes",
+                Some((annotation::LISTEN, "127.0.0.1:15001")),
+                Ok(Some(Reason::Explicit)),
+            ),
+            (
+                "a",
+                &[
+                    JOINED[0],
+                    ("pod-security.kubernetes.io/enforce", "baseline"),
+                ],
+                "yes",
+                None,
+                Ok(Some(Reason::PodSecurity)),
+            ),
+            (
+                "a",
+                JOINED,
+                "yes",
+                Some((annotation::LISTEN, "transparent")),
+                Ok(None),
+            ),
+            (
                 "kube-system",
                 JOINED,
                 "yes",
@@ -322,31 +377,6 @@ mod tests {
                 expected.map_err(str::to_owned),
                 "{name} {of_namespace} {of_pod:?}"
             );
-        }
-    }
-
-    #[test]
-    fn some_pods_cannot_have_a_sidecar() {
-        for (spec, expected) in [
-            (json!({"hostNetwork": true}), Some(Reason::HostNetwork)),
-            (json!({"hostNetwork": false}), None),
-            (json!({"os": {"name": "windows"}}), Some(Reason::Windows)),
-            (
-                json!({"nodeSelector": {"kubernetes.io/os": "windows"}}),
-                Some(Reason::Windows),
-            ),
-            (json!({"nodeSelector": {"kubernetes.io/os": "linux"}}), None),
-            (
-                json!({"initContainers": [{"name": "mirrorplane-sidecar"}]}),
-                Some(Reason::Injected),
-            ),
-            (
-                json!({"containers": [{"name": "a"}, {"name": "mirrorplane-sidecar"}]}),
-                Some(Reason::Injected),
-            ),
-            (json!({"containers": "none", "initContainers": [7]}), None),
-        ] {
-            assert_eq!(super::obstacle(&spec), expected, "{spec}");
         }
     }
 }

@@ -26,8 +26,6 @@ const IDENTITY_FOLDER: &str = "/var/run/secrets/mirrorplane";
 /// Its files.
 const TOKEN: &str = "token";
 const SDS: &str = "sds.json";
-/// Whom the token is for.
-const AUDIENCE: &str = "mirrorplane";
 /// How long a token is good for, in seconds. The kubelet replaces it at four fifths of that.
 const TOKEN_LIFE: u32 = 3_600;
 /// The annotation that holds the SDS file.
@@ -159,14 +157,14 @@ fn variable(name: &str, field: &str) -> Value {
 }
 
 /// The token of the Pod's service account, and the file by which Envoy follows it.
-pub(super) fn volume() -> Value {
+pub(super) fn volume(settings: &Settings) -> Value {
     json!({
         "name": VOLUME,
         "projected": {
             "sources": [
                 {
                     "serviceAccountToken": {
-                        "audience": AUDIENCE,
+                        "audience": settings.token_audience,
                         "expirationSeconds": TOKEN_LIFE,
                         "path": TOKEN,
                     },

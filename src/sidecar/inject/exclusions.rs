@@ -1,12 +1,12 @@
 //! What an application's connections are not redirected for: annotations to flags of `mirrorplane redirect`.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use crate::api::mesh::OUTBOUND_PORT_EXCLUSIONS;
 use crate::api::mesh::OUTBOUND_RANGE_EXCLUSIONS;
 use crate::api::mesh::OUTBOUND_RANGE_INCLUSIONS;
 use crate::api::mesh::given;
+use crate::sidecar::redirect::Cidr;
 
 /// The annotations, and the flag that says the same.
 const FLAGS: [(&str, &str, Check); 3] = [
@@ -53,21 +53,8 @@ fn port(item: &str) -> Option<&'static str> {
 }
 
 fn range(item: &str) -> Option<&'static str> {
-    const WRONG: Option<&str> =
-        Some("not a range of addresses, such as `10.0.0.0/8` or `fd00::/8`");
-    let (address, length) = match item.split_once('/') {
-        Some((address, length)) => (address, Some(length)),
-        None => (item, None),
-    };
-    let Ok(address) = address.parse::<IpAddr>() else {
-        return WRONG;
-    };
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    match length.map(str::parse::<u8>) {
-        None => None,
-        Some(Ok(length)) if length <= most => None,
-        Some(_) => WRONG,
-    }
+    let fault = "not a range of addresses, such as `10.0.0.0/8` or `fd00::/8`";
+    item.parse::<Cidr>().is_err().then_some(fault)
 }
 
 #[cfg(test)]

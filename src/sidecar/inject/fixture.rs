@@ -15,6 +15,7 @@ pub(super) fn settings() -> Settings {
         proxy_image: "envoy:test".to_owned(),
         control_plane: "mirrorplane.mirrorplane-system.svc:15128".parse().unwrap(),
         ca: Some("CA\n".to_owned()),
+        token_audience: "mirrorplane".to_owned(),
         placement: Placement::Native,
         ip_families: IpFamilies::Ipv4,
         legacy_iptables: false,

@@ -16,6 +16,7 @@ mod containers;
 mod exclusions;
 #[cfg(test)]
 mod fixture;
+mod obstacle;
 mod patch;
 mod resources;
 mod settings;
@@ -158,7 +159,7 @@ fn additions(
             containers::SDS_ANNOTATION,
             json!(sds),
         );
-        additions.last(&["spec", "volumes"], containers::volume());
+        additions.last(&["spec", "volumes"], containers::volume(settings));
     }
     additions.done()
 }

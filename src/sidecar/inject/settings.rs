@@ -21,6 +21,8 @@ pub struct Settings {
     pub control_plane: ControlPlane,
     /// The CAs of the control plane's certificate, PEM. Without them sidecars connect in plain text, and send no token.
     pub ca: Option<String>,
+    /// Whom the tokens are for that sidecars show: the audience that the control plane asks about.
+    pub token_audience: String,
     /// How the sidecar stands in the Pod.
     pub placement: Placement,
     /// Which connections are captured.

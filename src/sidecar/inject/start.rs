@@ -15,7 +15,9 @@ use crate::sidecar::Tls;
 use crate::sidecar::TokenFile;
 
 /// Where the proxy's administration listens: for the Pod itself only.
-const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 15000);
+const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), ADMIN_PORT);
+/// The port of it.
+pub(super) const ADMIN_PORT: u16 = 15000;
 
 /// The bootstrap as an argument of a container, in which `$(X)` would be a variable and `$$` is a dollar.
 pub(super) fn argument(settings: &Settings) -> String {
