@@ -106,7 +106,7 @@ mod tests {
         let mut at = |notes: &[Note], after| heard.hear(notes.to_vec(), "me", start + after);
         let second = std::time::Duration::from_secs(1);
         let (a, b) = (note("a", "1", 2), note("b", "2", 3));
-        let both = at(&[a.clone(), b.clone()], second * 0);
+        let both = at(&[a.clone(), b.clone()], std::time::Duration::ZERO);
         assert_eq!(counted(&both), [tally(2), tally(3)]);
         // One renews it, the other does not.
         let renewed = note("b", "3", 3);
