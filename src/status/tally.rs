@@ -266,7 +266,7 @@ mod tests {
     fn what_is_not_ours_is_nothing() {
         for text in [
             "",
-            "[]",
+            "7",
             "{\"rules\":{\"curl/rule\":[1,-2,3]}}",
             "{\"chains\":{\"x\":1}}",
         ] {
