@@ -1,6 +1,7 @@
 //! Flags of `serve` that say whether objects of the cluster get a status, and who writes it.
 
 use crate::source::Source;
+use crate::status::Owner;
 use crate::status::Settings;
 
 /// Statuses of the objects in the cluster.
@@ -9,7 +10,7 @@ pub(super) struct Status {
     /// Write no statuses to the objects of the cluster
     #[arg(long, env = "MIRRORPLANE_NO_STATUS")]
     no_status: bool,
-    /// Namespace of the Lease `mirrorplane-leader`: of several control planes, its holder writes statuses
+    /// Namespace of the Lease `mirrorplane-leader`, where replicas share what statuses are made of: its holder writes them
     #[arg(
         long,
         env = "POD_NAMESPACE",
@@ -27,6 +28,7 @@ impl Status {
         };
         (!self.no_status).then(|| Settings {
             client: client.clone(),
+            owner: owner(&self.lease_namespace),
             namespace: self.lease_namespace,
             identity: identity(),
         })
@@ -35,7 +37,21 @@ impl Status {
 
 /// The name of the Pod; elsewhere something that no other process has.
 fn identity() -> String {
-    let named = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
     let host = named("HOSTNAME").unwrap_or_else(|| "mirrorplane".to_owned());
     named("POD_NAME").unwrap_or_else(|| format!("{host}-{:08x}", fastrand::u32(..)))
+}
+
+/// The Pod that this runs in, if it may own objects in this namespace.
+fn owner(namespace: &str) -> Option<Owner> {
+    let own = named("POD_NAMESPACE").filter(|own| own == namespace);
+    own.and_then(|_| {
+        Some(Owner {
+            name: named("POD_NAME")?,
+            uid: named("POD_UID")?,
+        })
+    })
+}
+
+fn named(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|name| !name.is_empty())
 }

@@ -69,14 +69,17 @@ impl Facts {
                     share: mirror.fraction,
                     spread: Spread::default(),
                 });
-                entry.spread.desired += spread.desired;
-                entry.spread.programmed += spread.programmed;
-                if entry.spread.rejected.is_none() {
-                    entry.spread.rejected = spread.rejected;
-                }
+                entry.spread.add(&spread);
             }
         }
         served
+    }
+
+    /// The generation of a PluginConfig; 0 if it has none.
+    pub(super) fn generation(&self, rule: &Namespaced) -> i64 {
+        let config = self.state.objects.plugin_configs.get(rule);
+        let generation = config.and_then(|config| config.object.metadata.generation);
+        generation.unwrap_or_default()
     }
 
     fn by_group(&self, sidecars: &[Sidecar]) -> BTreeMap<&GroupId, Spread> {

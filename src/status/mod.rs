@@ -2,8 +2,12 @@
 //!
 //! ```text
 //! Facts, sidecars ─► wanted ─► change ─► writer ─► API server
-//!                    pure      pure      if the lease is ours
+//!   │      hear ─────┘ pure      pure      if the lease is ours
+//!   └─► tally ─► tell ─► API server        if it is not
 //! ```
+//!
+//! Replicas share nothing but the Kubernetes API. The leader adds what the others tell of their sidecars to what it sees of
+//! its own.
 //!
 //! | File | Idea |
 //! |---|---|
@@ -14,18 +18,29 @@
 //! | `wanted` | what the status of every object is to be |
 //! | `change` | the patch to that, and which conditions turned |
 //! | `lease` | who of several control planes writes |
+//! | `tally` | what the sidecars of one replica have, and the sum |
+//! | `note` | the object by which a replica tells it |
+//! | `tell` | writes that object |
+//! | `heard` | which replicas still count |
+//! | `hear` | reads what they tell |
 //! | `writer` | reads and writes statuses, tells events |
 //! | `run` | when; and what is left alone |
 
 mod change;
 mod concern;
 mod facts;
+mod hear;
+mod heard;
 mod kind;
 mod lease;
+mod note;
 mod run;
 mod selection;
+mod tally;
+mod tell;
 mod wanted;
 mod writer;
 
 pub use facts::Facts;
+pub use note::Owner;
 pub use run::{Counts, Settings, run};

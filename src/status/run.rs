@@ -1,10 +1,12 @@
-//! Looks at what there is now and then, and has written what differs.
+//! Looks at what there is now and then, and has written what differs: the leader the statuses, each of the others what its
+//! own sidecars have.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::SystemTime;
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::Client;
 use prometheus_client::metrics::counter::Counter;
@@ -19,10 +21,15 @@ use tokio::time::sleep_until;
 use super::change::change;
 use super::change::may_pass;
 use super::facts::Facts;
+use super::hear::Listener;
 use super::lease::Election;
 use super::lease::Term;
 use super::lease::resign;
 use super::lease::stand;
+use super::note;
+use super::note::Owner;
+use super::tally::Tally;
+use super::tell::Teller;
 use super::wanted::Key;
 use super::wanted::wanted;
 use super::writer::Known;
@@ -52,10 +59,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub struct Settings {
     /// The cluster.
     pub client: Client,
-    /// Where the Lease of the leader is.
+    /// Where the Lease of the leader is, and what replicas tell it.
     pub namespace: String,
     /// The name of this process among the candidates; no two may have the same.
     pub identity: String,
+    /// The Pod of this process, if it has one in that namespace.
+    pub owner: Option<Owner>,
 }
 
 /// The client says nothing about itself.
@@ -64,6 +73,7 @@ impl std::fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("namespace", &self.namespace)
             .field("identity", &self.identity)
+            .field("owner", &self.owner)
             .finish_non_exhaustive()
     }
 }
@@ -73,6 +83,7 @@ impl std::fmt::Debug for Settings {
 pub struct Counts {
     writes: Counter,
     leader: Gauge,
+    told: Counter,
 }
 
 impl Counts {
@@ -88,11 +99,16 @@ impl Counts {
             "Whether this process is the one that writes statuses",
             self.leader.clone(),
         );
+        registry.register(
+            "sidecar_counts_told",
+            "Times that this process has told the leader what its sidecars have",
+            self.told.clone(),
+        );
     }
 }
 
-/// Writes the statuses of the objects while this process is the leader, until `stopping` holds; then it gives the Lease
-/// back.
+/// Writes the statuses of the objects while this process is the leader, and else tells the leader what its own sidecars
+/// have; until `stopping` holds. Then it gives the Lease back, or takes back what it told.
 pub async fn run(
     settings: Settings,
     facts: watch::Receiver<Option<Arc<Facts>>>,
@@ -104,10 +120,16 @@ pub async fn run(
         client,
         namespace,
         identity,
+        owner,
     } = settings;
     let leases = Api::namespaced(client.clone(), &namespace);
     let (term, terms) = watch::channel(None);
-    let desk = Desk {
+    let notes: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+    let own = note::name(&identity);
+    let mut desk = Desk {
+        listener: Listener::new(notes.clone(), own.clone()),
+        teller: Teller::new(notes, own, owner, counts.told.clone()),
+        counted: None,
         writer: Writer::new(client, &identity),
         facts,
         stats,
@@ -122,13 +144,38 @@ pub async fn run(
         () = desk.work() => {}
         _ = stopping.wait_for(|stopping| *stopping) => {}
     }
-    resign(&leases, &identity).await;
+    tokio::join!(resign(&leases, &identity), desk.teller.withdraw());
 }
 
 /// What was looked at last: while nothing of it changes, there is nothing to do.
-type Seen = (Arc<Facts>, Vec<(Arc<str>, Progress)>);
+#[derive(Clone)]
+struct Seen {
+    facts: Arc<Facts>,
+    progress: Vec<(Arc<str>, Progress)>,
+}
+
+impl Seen {
+    fn new(facts: &Arc<Facts>, sidecars: &[Sidecar]) -> Self {
+        let progress = |one: &Sidecar| (Arc::clone(&one.node), one.progress());
+        Self {
+            facts: Arc::clone(facts),
+            progress: sidecars.iter().map(progress).collect(),
+        }
+    }
+}
+
+/// That it is the very same, not that it is equal: nobody compares thousands of objects each second.
+impl PartialEq for Seen {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.facts, &other.facts) && self.progress == other.progress
+    }
+}
 
 struct Desk<'a> {
+    listener: Listener,
+    teller: Teller,
+    /// What was last counted to be told.
+    counted: Option<(Seen, Tally)>,
     writer: Writer,
     facts: watch::Receiver<Option<Arc<Facts>>>,
     stats: Arc<Stats>,
@@ -136,7 +183,7 @@ struct Desk<'a> {
     terms: watch::Receiver<Term>,
     /// The statuses that the objects have, since this process is the leader.
     known: Option<Known>,
-    seen: Option<Seen>,
+    seen: Option<(Seen, Vec<Tally>)>,
     /// Since when only deliveries are under way.
     passing: BTreeMap<Key, Instant>,
 }
@@ -150,7 +197,7 @@ enum Look {
 }
 
 impl Desk<'_> {
-    async fn work(mut self) {
+    async fn work(&mut self) {
         let mut pause = LOOK;
         let mut told = false;
         loop {
@@ -160,8 +207,11 @@ impl Desk<'_> {
             self.counts.leader.set(i64::from(leads));
             if !leads {
                 self.known = None;
+                pause = LOOK;
+                self.tell().await;
                 continue;
             }
+            self.teller.withdraw().await;
             match self.look().await {
                 Look::Done => (pause, told) = (LOOK, false),
                 Look::More => {
@@ -185,6 +235,32 @@ impl Desk<'_> {
         term.is_some_and(|until| Instant::now() < until)
     }
 
+    /// Tells the leader what the sidecars of this process have.
+    async fn tell(&mut self) {
+        // Who leads is known as soon as anything was said about it. A leader need not be told.
+        let undecided = !self.terms.has_changed().unwrap_or(true);
+        let Some(facts) = self
+            .facts
+            .borrow_and_update()
+            .clone()
+            .filter(|_| !undecided)
+        else {
+            return;
+        };
+        let sidecars = self.stats.sidecars();
+        let seen = Seen::new(&facts, &sidecars);
+        if self
+            .counted
+            .as_ref()
+            .is_none_or(|(before, _)| *before != seen)
+        {
+            self.counted = Some((seen, Tally::of(&facts, &sidecars)));
+        }
+        if let Some((_, tally)) = &self.counted {
+            self.teller.tell(tally).await;
+        }
+    }
+
     async fn look(&mut self) -> Look {
         let Some(facts) = self.facts.borrow_and_update().clone() else {
             return Look::Done;
@@ -199,18 +275,18 @@ impl Desk<'_> {
                 }
             }
         };
+        let others = self.listener.others().await;
         let sidecars = self.stats.sidecars();
-        let progress = |one: &Sidecar| (Arc::clone(&one.node), one.progress());
-        let progress: Vec<_> = sidecars.iter().map(progress).collect();
+        let seen = Seen::new(&facts, &sidecars);
         let same = self
             .seen
             .as_ref()
-            .is_some_and(|(before, had)| Arc::ptr_eq(before, &facts) && *had == progress);
+            .is_some_and(|(before, had)| *before == seen && had == others);
         if same && self.passing.is_empty() {
             return Look::Done;
         }
-        let wanted = wanted(&facts, &sidecars);
-        self.seen = Some((facts, progress));
+        let wanted = wanted(&facts, &sidecars, others);
+        self.seen = Some((seen, others.to_vec()));
         known.retain(|key, _| wanted.contains_key(key));
         self.passing.retain(|key, _| wanted.contains_key(key));
         let (mut written, mut passing) = (0, BTreeMap::new());

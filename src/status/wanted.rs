@@ -12,6 +12,9 @@ use super::concern::denies;
 use super::facts::Facts;
 use super::facts::Served;
 use super::kind::Kind;
+use super::selection::Selection;
+use super::tally;
+use super::tally::Tally;
 use crate::api::meta::ObjectMeta;
 use crate::api::status::Condition;
 use crate::api::status::PluginChainStatus;
@@ -40,8 +43,12 @@ pub(super) struct Wanted {
     pub(super) fields: Value,
 }
 
-/// The status of every object that has one.
-pub(super) fn wanted(facts: &Facts, sidecars: &[Sidecar]) -> BTreeMap<Key, Wanted> {
+/// The status of every object that has one, with the sidecars of this control plane and what the others have told of theirs.
+pub(super) fn wanted(
+    facts: &Facts,
+    sidecars: &[Sidecar],
+    others: &[Tally],
+) -> BTreeMap<Key, Wanted> {
     let mut said: BTreeMap<Key, Vec<&Diagnostic>> = BTreeMap::new();
     for diagnostic in facts.report.iter() {
         let object = diagnostic.object.as_ref();
@@ -60,7 +67,11 @@ pub(super) fn wanted(facts: &Facts, sidecars: &[Sidecar]) -> BTreeMap<Key, Wante
             )
         });
     }
-    let served = facts.served(sidecars);
+    let mut served = facts.served(sidecars);
+    for (rule, served) in &mut served {
+        let theirs = tally::spread(others, rule, facts.generation(rule));
+        served.spread.add(&theirs);
+    }
     let mut wanted = BTreeMap::new();
     // What could not be read has no metadata, and something is said about it.
     let objects = &facts.state.objects;
@@ -107,7 +118,8 @@ pub(super) fn wanted(facts: &Facts, sidecars: &[Sidecar]) -> BTreeMap<Key, Wante
             Kind::Plugin => about.plugin(),
             Kind::PluginChain => {
                 about.judge(Concern::ResolvedRefs);
-                about.chain(facts, name, sidecars)
+                let selection = facts.selection(name, sidecars);
+                about.chain(selection, tally::selected(others, name))
             }
             Kind::PluginConfig => {
                 about.judge(Concern::ResolvedRefs);
@@ -226,14 +238,13 @@ impl About<'_> {
         })
     }
 
-    fn chain(&self, facts: &Facts, name: &Namespaced, sidecars: &[Sidecar]) -> Value {
+    fn chain(&self, selection: Option<Selection>, elsewhere: usize) -> Value {
         let (current_status, reason) = self.gist();
-        let selection = facts.selection(name, sidecars);
         fields(&PluginChainStatus {
             current_status,
             reason,
             plugins: selection.as_ref().map(|one| one.plugins.clone()),
-            selected_sidecars: selection.map(|one| count(one.sidecars)),
+            selected_sidecars: selection.map(|one| count(one.sidecars.saturating_add(elsewhere))),
             ..PluginChainStatus::default()
         })
     }

@@ -150,6 +150,10 @@ async fn is_least_privilege(cluster: &Cluster) {
         "create leases.coordination.k8s.io -n mirrorplane-system",
         "get leases.coordination.k8s.io/mirrorplane-leader -n mirrorplane-system",
         "patch leases.coordination.k8s.io/mirrorplane-leader -n mirrorplane-system",
+        "create configmaps -n mirrorplane-system",
+        "list configmaps -n mirrorplane-system",
+        "patch configmaps -n mirrorplane-system",
+        "delete configmaps -n mirrorplane-system",
     ] {
         allowed.push(call.to_owned());
     }
@@ -164,6 +168,11 @@ async fn is_least_privilege(cluster: &Cluster) {
         "delete secrets/mirrorplane-certificates -n mirrorplane-system",
         "create secrets -n curl",
         "get configmaps -A",
+        "list configmaps -n kube-system",
+        "create configmaps -n curl",
+        "patch configmaps -n osm-system",
+        "delete configmaps -n kube-public",
+        "deletecollection configmaps -n mirrorplane-system",
         "create pods -A",
         "patch pods -A",
         "delete pods -A",

@@ -24,6 +24,7 @@ fn start(deployment: &Value, kubeconfig: &Path, log: &Path) -> Child {
         let value = match field {
             Some("metadata.namespace") => NAMESPACE.to_owned(),
             Some("metadata.name") => "mirrorplane-0".to_owned(),
+            Some("metadata.uid") => "6a2f1d5e-0000-4000-8000-000000000000".to_owned(),
             Some(other) => panic!("what is {other}?"),
             None => entry["value"]
                 .as_str()

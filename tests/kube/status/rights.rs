@@ -10,7 +10,7 @@ use crate::rig::{Cluster, eventually};
 use crate::serve::Serve;
 
 /// A kubeconfig that acts as a service account.
-fn acting_as(cluster: &Cluster, folder: &Path, account: &str) -> String {
+pub(super) fn acting_as(cluster: &Cluster, folder: &Path, account: &str) -> String {
     let text = std::fs::read_to_string(cluster.kubeconfig()).unwrap();
     let mut kubeconfig: Value = serde_saphyr::from_str(&text).unwrap();
     let user = &mut kubeconfig["users"][0]["user"];
@@ -23,17 +23,22 @@ fn acting_as(cluster: &Cluster, folder: &Path, account: &str) -> String {
     path.display().to_string()
 }
 
-#[tokio::test]
-async fn the_rights_of_the_manifests_are_enough() {
-    let Some(cluster) = cluster().await else {
-        return;
-    };
+/// Gives the account of the manifests its rights.
+pub(super) async fn grant(cluster: &Cluster) {
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes");
     for name in ["account.yaml", "roles.yaml"] {
         let file = manifests.join(name).display().to_string();
         let apply = ["apply", "-n", "mirrorplane-system", "-f", &file];
         cluster.kubectl(&apply).await.ok();
     }
+}
+
+#[tokio::test]
+async fn the_rights_of_the_manifests_are_enough() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    grant(&cluster).await;
     let folder = tempfile::tempdir().unwrap();
     let own = acting_as(&cluster, folder.path(), "mirrorplane");
     let flags = ["--kubeconfig", &own, "--token-review"];

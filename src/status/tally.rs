@@ -1,0 +1,278 @@
+//! What the sidecars of one control plane have, in a few numbers; and as the text that replicas tell each other. Pure.
+//!
+//! ```text
+//! {"rules":{"curl/traffic-mirror-config":[1,2,2]},"chains":{"pipy/traffic-mirror-chain":2}}
+//! ```
+//!
+//! A rule has the generation of its object, the sidecars that it is for, and those of them that have it. Who rejects it is
+//! in `rejects`, and why in `says`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::facts::Facts;
+use super::facts::Spread;
+use crate::name::Namespaced;
+use crate::server::Sidecar;
+
+/// Of how many sidecars it is told why they reject what they do. Objects of the API may have a megabyte.
+const REASONS: usize = 32;
+
+/// What connected sidecars have. What is for none of them is not in here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// By PluginConfig.
+    pub(super) rules: BTreeMap<Namespaced, Count>,
+    /// By PluginChain: how many sidecars its selectors match.
+    pub(super) chains: BTreeMap<Namespaced, usize>,
+}
+
+/// How far a rule is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    /// The generation of the PluginConfig that they were counted for.
+    pub(super) generation: i64,
+    /// On how many it is.
+    pub(super) spread: Spread,
+}
+
+impl Spread {
+    /// Adds other sidecars.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.desired = self.desired.saturating_add(other.desired);
+        self.programmed = self.programmed.saturating_add(other.programmed);
+        if self.rejected.is_none() {
+            self.rejected.clone_from(&other.rejected);
+        }
+    }
+}
+
+impl Tally {
+    /// What these sidecars have.
+    pub(super) fn of(facts: &Facts, sidecars: &[Sidecar]) -> Self {
+        let served = facts.served(sidecars).into_iter();
+        let rules = served.filter(|(_, served)| served.spread.desired > 0);
+        let chains = facts.state.objects.plugin_chains.keys();
+        Self {
+            rules: rules
+                .map(|(rule, served)| {
+                    let generation = facts.generation(&rule);
+                    let spread = served.spread;
+                    (rule, Count { generation, spread })
+                })
+                .collect(),
+            chains: chains
+                .filter_map(|chain| {
+                    let sidecars = facts.selection(chain, sidecars)?.sidecars;
+                    (sidecars > 0).then(|| (chain.clone(), sidecars))
+                })
+                .collect(),
+        }
+    }
+
+    /// Whether there is nothing to tell.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.chains.is_empty()
+    }
+
+    /// As text.
+    pub(super) fn to_text(&self) -> String {
+        let mut text = Text::default();
+        for (rule, Count { generation, spread }) in &self.rules {
+            let numbers = (*generation, spread.desired, spread.programmed);
+            text.rules.insert(rule.to_string(), numbers);
+            if let Some((node, why)) = &spread.rejected {
+                text.rejects.insert(rule.to_string(), node.to_string());
+                if text.says.len() < REASONS {
+                    text.says.insert(node.to_string(), why.clone());
+                }
+            }
+        }
+        let chains = self.chains.iter();
+        text.chains = chains
+            .map(|(chain, count)| (chain.to_string(), *count))
+            .collect();
+        // Text and numbers are always representable.
+        serde_json::to_string(&text).unwrap_or_default()
+    }
+
+    /// From text; `None` if it is none of ours.
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        let text: Text = serde_json::from_str(text).ok()?;
+        let mut tally = Self::default();
+        for (rule, (generation, desired, programmed)) in &text.rules {
+            let rejected = text.rejects.get(rule).map(|node| {
+                let why = text.says.get(node).cloned();
+                (Arc::from(node.as_str()), why.unwrap_or_default())
+            });
+            let spread = Spread {
+                desired: *desired,
+                programmed: *programmed,
+                rejected,
+            };
+            let generation = *generation;
+            let count = Count { generation, spread };
+            tally.rules.insert(rule.parse().ok()?, count);
+        }
+        for (chain, count) in &text.chains {
+            tally.chains.insert(chain.parse().ok()?, *count);
+        }
+        Some(tally)
+    }
+}
+
+impl Count {
+    /// The same sidecars, asked for another generation of the rule: none has that.
+    fn at(&self, generation: i64) -> Spread {
+        let mut spread = self.spread.clone();
+        if self.generation != generation {
+            spread.programmed = 0;
+            spread.rejected = None;
+        }
+        spread
+    }
+}
+
+/// How far a rule is in this generation of it, on the sidecars of all of these.
+pub(super) fn spread<'a>(
+    tallies: impl IntoIterator<Item = &'a Tally>,
+    rule: &Namespaced,
+    generation: i64,
+) -> Spread {
+    let mut sum = Spread::default();
+    let counts = tallies.into_iter().filter_map(|one| one.rules.get(rule));
+    for count in counts {
+        sum.add(&count.at(generation));
+    }
+    sum
+}
+
+/// How many sidecars of all of these a chain selects.
+pub(super) fn selected<'a>(
+    tallies: impl IntoIterator<Item = &'a Tally>,
+    chain: &Namespaced,
+) -> usize {
+    let counts = tallies.into_iter().filter_map(|one| one.chains.get(chain));
+    counts.fold(0, |sum, count| sum.saturating_add(*count))
+}
+
+/// The shape of the text.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Text {
+    /// Generation, sidecars that it is for, those that have it.
+    rules: BTreeMap<String, (i64, usize, usize)>,
+    chains: BTreeMap<String, usize>,
+    /// By rule, the first node that rejects it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    rejects: BTreeMap<String, String>,
+    /// By node, why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    says: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::Count;
+    use super::REASONS;
+    use super::Tally;
+    use super::selected;
+    use super::spread;
+    use crate::name::Namespaced;
+    use crate::status::facts::Spread;
+
+    fn tally(generation: i64, desired: usize, programmed: usize, rejects: Option<&str>) -> Tally {
+        let spread = Spread {
+            desired,
+            programmed,
+            rejected: rejects.map(|node| (node.into(), "not today".to_owned())),
+        };
+        let rule = Namespaced::new("curl", "rule");
+        let chain = Namespaced::new("pipy", "chain");
+        Tally {
+            rules: BTreeMap::from([(rule, Count { generation, spread })]),
+            chains: BTreeMap::from([(chain, desired)]),
+        }
+    }
+
+    #[test]
+    fn what_replicas_have_is_added_up() {
+        let (rule, chain) = (
+            Namespaced::new("curl", "rule"),
+            Namespaced::new("pipy", "chain"),
+        );
+        let all = [
+            tally(3, 2, 2, None),
+            tally(3, 5, 3, Some("curl/a")),
+            tally(3, 1, 0, Some("curl/b")),
+        ];
+        let sum = spread(&all, &rule, 3);
+        assert_eq!((sum.desired, sum.programmed), (8, 5));
+        let rejected = sum.rejected.unwrap();
+        assert_eq!((&*rejected.0, &*rejected.1), ("curl/a", "not today"));
+        assert_eq!(selected(&all, &chain), 8);
+        assert_eq!(spread(&all, &chain, 3), Spread::default());
+        assert_eq!(spread([], &rule, 3), Spread::default());
+        // Nobody can make us overflow.
+        let all = [tally(3, usize::MAX, 1, None), tally(3, 1, 1, None)];
+        assert_eq!(spread(&all, &rule, 3).desired, usize::MAX);
+        assert_eq!(selected(&all, &chain), usize::MAX);
+    }
+
+    #[test]
+    fn who_has_another_generation_does_not_have_this_one() {
+        let rule = Namespaced::new("curl", "rule");
+        let all = [
+            tally(3, 2, 2, None),
+            tally(4, 5, 5, None),
+            tally(2, 1, 0, Some("curl/a")),
+        ];
+        let sum = spread(&all, &rule, 4);
+        assert_eq!((sum.desired, sum.programmed, sum.rejected), (8, 5, None));
+    }
+
+    #[test]
+    fn text_says_it_all_and_is_short() {
+        let well = tally(3, 2, 2, None);
+        let text = r#"{"rules":{"curl/rule":[3,2,2]},"chains":{"pipy/chain":2}}"#;
+        assert_eq!(well.to_text(), text);
+        assert_eq!(Tally::from_text(text), Some(well));
+        let rejected = tally(3, 2, 1, Some("curl/a"));
+        assert_eq!(Tally::from_text(&rejected.to_text()), Some(rejected));
+
+        let mut many = Tally::default();
+        for index in 0..REASONS * 2 {
+            let one = tally(1, 1, 0, Some(&format!("curl/{index:03}")));
+            let rule = Namespaced::new("curl", format!("rule-{index:03}"));
+            many.rules
+                .extend(one.rules.into_values().map(|count| (rule.clone(), count)));
+        }
+        let text = many.to_text();
+        assert_eq!(text.matches("not today").count(), REASONS);
+        let read = Tally::from_text(&text).unwrap();
+        let rejected = |one: &Count| one.spread.rejected.is_some();
+        assert!(
+            read.rules.values().all(rejected),
+            "who rejects it is told of all rules"
+        );
+    }
+
+    #[test]
+    fn what_is_not_ours_is_nothing() {
+        for text in [
+            "",
+            "7",
+            "{\"rules\":{\"curl/rule\":[1,-2,3]}}",
+            "{\"chains\":{\"x\":1}}",
+        ] {
+            assert_eq!(Tally::from_text(text), None, "{text}");
+        }
+        // Of a later version.
+        assert_eq!(Tally::from_text("{\"more\":1}"), Some(Tally::default()));
+    }
+}
