@@ -62,8 +62,9 @@ pub(super) type Outbox = mpsc::Sender<(usize, News)>;
 #[derive(Deserialize)]
 struct Page {
     metadata: PageMeta,
+    /// `null` for a moment after the kind was defined, and then as good as nothing.
     #[serde(default)]
-    items: Vec<Value>,
+    items: Option<Vec<Value>>,
 }
 
 #[derive(Deserialize)]
@@ -225,7 +226,7 @@ impl Feed {
             };
             let request = request.map_err(kube::Error::BuildRequest)?;
             let page: Page = timeout(ANSWER, self.client.request(request)).await??;
-            for item in page.items {
+            for item in page.items.into_iter().flatten() {
                 self.tell_of(item).await?;
             }
             token = page.metadata.token.filter(|token| !token.is_empty());

@@ -45,6 +45,19 @@ async fn a_list_that_expires_between_two_pages_is_read_again_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_list_of_null_is_empty() {
+    let server = Server::default();
+    let null = r#"{"metadata": {"resourceVersion": "5"}, "items": null}"#;
+    server.answer(CONFIGS, List, Answer::text(200, null));
+    let later = ("ADDED", config("a", json!("p"), "6"));
+    server.answer(CONFIGS, Watch, Answer::events(&[later]));
+    let mut following = Following::start(&server).await;
+    let state = following.configs(&["n/a"]).await;
+    assert!(state.report.is_empty(), "{:?}", state.report);
+    assert_eq!(server.asked(CONFIGS, false).len(), 1);
+}
+
+#[tokio::test]
 async fn an_expired_watch_is_followed_by_a_list_and_meanwhile_everything_stays() {
     let server = Server::default();
     let [a, b, c] = ["a", "b", "c"].map(|name| config(name, json!("p"), "5"));
