@@ -65,7 +65,7 @@ pub(super) struct SidecarSettings {
     /// Address families that are captured; those that the cluster's Pods have
     #[arg(long, env = "MIRRORPLANE_IP_FAMILIES", value_enum, default_value_t = IpFamilies::Ipv4)]
     ip_families: IpFamilies,
-    /// The nodes have only the old iptables: the redirection needs NET_RAW too
+    /// The nodes have only the old iptables: the redirection uses it, and needs the capability NET_RAW too
     #[arg(long, env = "MIRRORPLANE_LEGACY_IPTABLES")]
     legacy_iptables: bool,
     /// Incremental xDS instead of state-of-the-world

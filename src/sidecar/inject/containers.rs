@@ -59,6 +59,7 @@ pub(super) fn init(settings: &Settings, exclusions: &[String]) -> Value {
     arguments.extend_from_slice(exclusions);
     let mut capabilities = vec!["NET_ADMIN"];
     if settings.legacy_iptables {
+        arguments.extend(["--backend", "iptables"].map(str::to_owned));
         capabilities.push("NET_RAW");
     }
     json!({
