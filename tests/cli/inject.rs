@@ -118,3 +118,26 @@ fn what_cannot_be_injected_is_told_with_its_place_and_nothing_is_written() {
     let output = mirrorplane(&["inject", "-f", "-"]);
     assert!(stderr(&output).contains("pass --ca"), "{}", stderr(&output));
 }
+
+#[test]
+fn an_ordinary_sidecar_has_an_image_with_the_command_that_it_needs() {
+    let input = folder(&[("mesh.yaml", MANIFESTS)]);
+    for (flags, image) in [
+        (&[][..], "envoyproxy/envoy:distroless-v1.40.0"),
+        (
+            &["--sidecar-placement=ordinary"],
+            "envoyproxy/envoy:v1.40.0",
+        ),
+        (
+            &["--sidecar-placement=ordinary", "--proxy-image=mine:1"],
+            "mine:1",
+        ),
+    ] {
+        let command = ["inject", "-f", arg(input.path()), "--insecure-plaintext"];
+        let output = mirrorplane(&[&command, flags].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let text = stdout(&output);
+        assert!(text.contains(&format!("image: {image}\n")), "{text}");
+        assert_eq!(text.contains("preStop"), !flags.is_empty());
+    }
+}
