@@ -6,6 +6,7 @@ use serde_json::json;
 use super::resources::Resources;
 use super::settings::Placement;
 use super::settings::Settings;
+use crate::api::annotation::TOKEN_SDS;
 use crate::model::READY_PORT;
 use crate::sidecar::ENVOY_FLAGS;
 
@@ -30,8 +31,6 @@ const SDS: &str = "sds.json";
 const AUDIENCE: &str = "mirrorplane";
 /// How long a token is good for, in seconds. The kubelet replaces it at four fifths of that.
 const TOKEN_LIFE: u32 = 3_600;
-/// The annotation that holds the SDS file.
-pub(super) const SDS_ANNOTATION: &str = "mirrorplane.io/token-sds";
 
 /// How long an ordinary sidecar outlives the order to stop, in seconds, for what the application still has to say. Much
 /// less than the thirty seconds that Pods have by default.
@@ -177,7 +176,7 @@ pub(super) fn volume() -> Value {
                         "items": [{
                             "path": SDS,
                             "fieldRef": {
-                                "fieldPath": format!("metadata.annotations['{SDS_ANNOTATION}']"),
+                                "fieldPath": format!("metadata.annotations['{TOKEN_SDS}']"),
                             },
                         }],
                     },
