@@ -47,7 +47,16 @@ pub(super) fn sds_path() -> String {
 }
 
 /// Redirects the connections of the Pod, but for those that `exclusions` name.
-pub(super) fn init(settings: &Settings, exclusions: &[String]) -> Value {
+pub(super) fn init(settings: &Settings, resources: &Resources, exclusions: &[String]) -> Value {
+    let resources = if resources.is_guaranteed() {
+        // One container that is not would make the Pod another sort. It is done before the sidecar starts.
+        resources.to_json()
+    } else {
+        json!({
+            "requests": { "cpu": "10m", "memory": "16Mi" },
+            "limits": { "cpu": "1", "memory": "64Mi" },
+        })
+    };
     let mut arguments = vec![
         "redirect".to_owned(),
         "--proxy-uid".to_owned(),
@@ -66,10 +75,7 @@ pub(super) fn init(settings: &Settings, exclusions: &[String]) -> Value {
         "image": settings.image,
         "command": ["mirrorplane"],
         "args": arguments,
-        "resources": {
-            "requests": { "cpu": "10m", "memory": "16Mi" },
-            "limits": { "cpu": "1", "memory": "64Mi" },
-        },
+        "resources": resources,
         "securityContext": {
             // Only root may change the rules of the Pod's network, even with the capability.
             "runAsUser": 0,

@@ -137,7 +137,7 @@ fn additions(
     resources: &Resources,
     exclusions: &[String],
 ) -> Patch {
-    let init = containers::init(settings, exclusions);
+    let init = containers::init(settings, resources, exclusions);
     let sidecar = containers::sidecar(settings, resources, start::argument(settings));
     let mut additions = Additions::new(pod, target.at);
     let version = json!(env!("CARGO_PKG_VERSION"));
