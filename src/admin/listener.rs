@@ -1,6 +1,8 @@
 //! The socket of the pages: the only I/O here.
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +12,12 @@ use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::page::Pages;
+use crate::server::Stats;
 
 /// Connections at a time; further ones wait in the socket's queue.
 const CONNECTIONS: usize = 64;
@@ -26,6 +30,32 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers on a bound listener, for ever. Dropped, it drops its connections.
 pub async fn serve(listener: TcpListener, pages: Pages) {
+    answer(&listener, pages).await;
+}
+
+/// Prepares something, and answers meanwhile: the process is alive, and not ready. Whoever asks for life only would start it
+/// anew otherwise, while it waits for others.
+pub async fn meanwhile<T>(
+    listener: Option<&TcpListener>,
+    stats: Arc<Stats>,
+    preparing: impl Future<Output = T>,
+) -> T {
+    let (_worlds, world) = watch::channel(None);
+    let (_stop, stopping) = watch::channel(false);
+    let pages = Pages::new(stats, Arc::default(), Arc::default(), world, stopping);
+    let answering = async {
+        if let Some(listener) = listener {
+            answer(listener, pages).await;
+        }
+        pending().await
+    };
+    tokio::select! {
+        prepared = preparing => prepared,
+        never = answering => never,
+    }
+}
+
+async fn answer(listener: &TcpListener, pages: Pages) {
     let pages = Arc::new(pages);
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();

@@ -14,7 +14,7 @@ mod loads;
 mod nodes;
 mod page;
 
-pub use listener::serve;
+pub use listener::{meanwhile, serve};
 pub use loads::Loads;
 pub use nodes::{Node, NodeList, Rejected, RollOut, RollOutState, State, TypeState, Versioned};
 pub use page::Pages;

@@ -8,12 +8,16 @@ pub const LISTEN: &str = "mirrorplane.io/listen";
 pub const PLUGIN: &str = "mirrorplane.io/plugin";
 /// On a Namespace, a Pod or a Pod template: whether Pods get a sidecar.
 pub const SIDECAR_INJECTION: &str = "mirrorplane.io/sidecar-injection";
+/// On an injected Pod or Pod template: the version of the program that added the sidecar.
+pub const INJECTED: &str = "mirrorplane.io/injected";
+/// On an injected Pod or Pod template: how its Envoy follows the token, which becomes a file.
+pub const TOKEN_SDS: &str = "mirrorplane.io/token-sds";
 /// What may stand on a Pod or a Pod template.
 pub const OF_PODS: &[&str] = &[
     LISTEN,
     SIDECAR_INJECTION,
-    "mirrorplane.io/injected",
-    "mirrorplane.io/token-sds",
+    INJECTED,
+    TOKEN_SDS,
     "mirrorplane.io/outbound-port-exclusion-list",
     "mirrorplane.io/outbound-ip-range-exclusion-list",
     "mirrorplane.io/outbound-ip-range-inclusion-list",

@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Destination networks that alone are redirected [default: all]
     #[arg(long, value_name = "CIDR,...", value_delimiter = ',')]
     include_cidrs: Vec<Cidr>,
-    /// What carries out the rules; auto is nft if it is installed, else iptables
+    /// What carries out the rules; auto is nft if the kernel takes the rules from it, else iptables
     #[arg(long, value_enum, default_value_t = Backend::Auto)]
     backend: Backend,
     /// Take away what was applied
@@ -79,14 +79,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         exclude: args.exclude_cidrs,
         include: args.include_cidrs,
     };
-    let backend = match named {
-        Some(backend) => backend,
-        None => redirect::Backend::installed()?,
-    };
     if args.print {
+        // Whoever prints need not be allowed to ask the kernel.
+        let backend = match named {
+            Some(backend) => backend,
+            None => redirect::Backend::installed()?,
+        };
         output::print(redirect::preview(&rules, backend).trim_end())?;
     } else {
-        redirect::apply(&rules, backend)?;
+        redirect::apply(&rules, named)?;
     }
     Ok(ExitCode::SUCCESS)
 }

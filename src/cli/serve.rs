@@ -17,6 +17,7 @@ use super::serve_rollout::Rollout;
 use super::serve_security::Security;
 use super::serve_status::Status;
 use super::serve_webhook::Webhooks;
+use crate::admin;
 use crate::app;
 use crate::resolve::Settings;
 use crate::server;
@@ -123,30 +124,46 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.security
         .check(args.listen, args.webhooks.has_certificates())?;
     super::block_on(async {
-        let input = Input::new(args.config_dir, args.cluster);
-        let capture = args.capture.unwrap_or(input.default_capture());
-        let source = input.source().await?;
-        let listener = server::listen(args.listen)
-            .with_context(|| format!("cannot listen on {}", args.listen))?;
-        info!(address = %listener.local_addr()?, objects = %input, "serving");
-        let own = args.webhooks.certificates(&input).await?;
-        let tls = own.as_ref().map(|own| own.tls.clone());
-        let entrance = args.security.entrance(listener, &input, tls).await?;
-        let webhook = args.webhooks.webhook(&input, own, entrance.tls.clone());
-        let config = app::Config {
-            status: args.status.settings(&source),
-            source,
-            entrance,
-            webhook: webhook.await?,
-            settings: Settings {
-                capture: capture.at(args.sidecar_listen),
-            },
-            rollout: args.rollout.settings(),
-            stats: Arc::new(Stats::default()),
-            admin: args.admin.bind().await?,
+        let admin = args.admin.bind().await?;
+        let stats = Arc::new(Stats::default());
+        // One for all that follows: a signal between two of them would be lost.
+        let mut stop = Box::pin(super::asked_to_stop());
+        let preparing = prepare(args, Arc::clone(&stats));
+        let config = tokio::select! {
+            config = admin::meanwhile(admin.as_ref(), stats, preparing) => Some(config?),
+            () = &mut stop => None,
         };
-        app::run(config, super::asked_to_stop()).await?;
+        if let Some(config) = config {
+            app::run(app::Config { admin, ..config }, stop).await?;
+        }
         info!("stopped");
         Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Binds, reads the files, and waits for what only the Kubernetes API has: for all but where operators ask, which does not
+/// wait.
+async fn prepare(args: Args, stats: Arc<Stats>) -> anyhow::Result<app::Config> {
+    let input = Input::new(args.config_dir, args.cluster);
+    let capture = args.capture.unwrap_or(input.default_capture());
+    let source = input.source().await?;
+    let listener =
+        server::listen(args.listen).with_context(|| format!("cannot listen on {}", args.listen))?;
+    info!(address = %listener.local_addr()?, objects = %input, "serving");
+    let own = args.webhooks.certificates(&input).await?;
+    let tls = own.as_ref().map(|own| own.tls.clone());
+    let entrance = args.security.entrance(listener, &input, tls).await?;
+    let webhook = args.webhooks.webhook(&input, own, entrance.tls.clone());
+    Ok(app::Config {
+        status: args.status.settings(&source),
+        source,
+        entrance,
+        webhook: webhook.await?,
+        settings: Settings {
+            capture: capture.at(args.sidecar_listen),
+        },
+        rollout: args.rollout.settings(),
+        stats,
+        admin: None,
     })
 }

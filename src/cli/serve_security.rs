@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::bail;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::input::Input;
@@ -19,6 +21,9 @@ use crate::server::Entrance;
 use crate::server::Keepalive;
 use crate::transport::ClientCertificates;
 use crate::transport::TlsFiles;
+
+/// How long the API server may take to say whether it reviews tokens.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// How sidecars connect, and what they have to show. All files are read again when they change.
 #[derive(Debug, clap::Args)]
@@ -151,15 +156,16 @@ impl Security {
 /// Reviews by the API server of the cluster, also if the objects are read from a folder.
 async fn reviews(input: &Input, audience: String) -> anyhow::Result<Arc<Reviews>> {
     let reviews = Reviews::new(input.client().await?, audience);
-    match reviews.probe().await {
-        Ok(()) => {}
+    match timeout(ANSWER, reviews.probe()).await {
+        Ok(Ok(())) => {}
         // Nobody would ever get in.
-        Err(kube::Error::Api(status)) if status.is_forbidden() => bail!(
+        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => bail!(
             "the API server refuses to review tokens: {}; the ClusterRole system:auth-delegator allows it",
             status.message
         ),
         // It may come back.
-        Err(error) => tracing::warn!(%error, "tokens cannot be reviewed now"),
+        Ok(Err(error)) => tracing::warn!(%error, "tokens cannot be reviewed now"),
+        Err(late) => tracing::warn!(error = %late, "tokens cannot be reviewed now"),
     }
     Ok(reviews)
 }

@@ -59,21 +59,17 @@ pub(super) struct SidecarSettings {
         default_value = concat!("mirrorplane:", env!("CARGO_PKG_VERSION"))
     )]
     image: String,
-    /// Image of Envoy
-    #[arg(
-        long,
-        env = "MIRRORPLANE_PROXY_IMAGE",
-        value_name = "IMAGE",
-        default_value = "envoyproxy/envoy:distroless-v1.40.0"
-    )]
-    proxy_image: String,
+    /// Image of Envoy; an ordinary sidecar needs one with the command `sleep`, which distroless ones lack
+    /// [default: envoyproxy/envoy:distroless-v1.40.0, with --sidecar-placement ordinary envoyproxy/envoy:v1.40.0]
+    #[arg(long, env = "MIRRORPLANE_PROXY_IMAGE", value_name = "IMAGE")]
+    proxy_image: Option<String>,
     /// How the sidecar stands in a Pod
     #[arg(long, env = "MIRRORPLANE_SIDECAR_PLACEMENT", value_enum, default_value_t = Placement::Native)]
     sidecar_placement: Placement,
     /// Address families that are captured; those that the cluster's Pods have
     #[arg(long, env = "MIRRORPLANE_IP_FAMILIES", value_enum, default_value_t = IpFamilies::Ipv4)]
     ip_families: IpFamilies,
-    /// The nodes have only the old iptables: the redirection needs NET_RAW too
+    /// The nodes have only the old iptables: the redirection uses it, and needs the capability NET_RAW too
     #[arg(long, env = "MIRRORPLANE_LEGACY_IPTABLES")]
     legacy_iptables: bool,
     /// Incremental xDS instead of state-of-the-world
@@ -125,8 +121,18 @@ pub(super) struct SidecarSettings {
 enum Placement {
     /// An init container that goes on: starts before the application, ends after it; Kubernetes 1.29 or newer
     Native,
-    /// A container beside the application
+    /// A container beside the application; stays a while when the Pod stops, by the command `sleep` of its image
     Ordinary,
+}
+
+impl Placement {
+    /// The image of Envoy, if nobody says: the smallest one that has what it takes.
+    fn proxy_image(self) -> &'static str {
+        match self {
+            Self::Native => "envoyproxy/envoy:distroless-v1.40.0",
+            Self::Ordinary => "envoyproxy/envoy:v1.40.0",
+        }
+    }
 }
 
 impl SidecarSettings {
@@ -136,7 +142,10 @@ impl SidecarSettings {
             mesh_name: self.mesh_name.clone(),
             system_namespace: self.system_namespace.clone(),
             image: self.image.clone(),
-            proxy_image: self.proxy_image.clone(),
+            proxy_image: match &self.proxy_image {
+                Some(image) => image.clone(),
+                None => self.sidecar_placement.proxy_image().to_owned(),
+            },
             control_plane: self.control_plane.clone(),
             ca,
             token_audience: self.token_audience.clone(),

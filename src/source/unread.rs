@@ -58,14 +58,18 @@ fn starts_with(path: &FieldPath, keys: &[&str]) -> bool {
 
 /// Tells the annotations with our prefix that nothing reads in objects of this kind.
 pub(super) fn annotations(kind: Kind, origin: &Origin, object: &Value) -> Vec<Diagnostic> {
-    let known: &[&str] = match kind {
-        Kind::Plugin => &[annotation::PLUGIN],
-        Kind::Pod | Kind::Workload(_) => annotation::OF_PODS,
-        Kind::Namespace => &[annotation::SIDECAR_INJECTION],
-        _ => &[],
-    };
+    let [(own, _), (template, _)] = PLACES;
     let mut told = Vec::new();
     for (path, pointer) in PLACES {
+        let known: &[&str] = match kind {
+            Kind::Plugin if path == own => &[annotation::PLUGIN],
+            Kind::Namespace if path == own => &[annotation::SIDECAR_INJECTION],
+            Kind::Pod if path == own => annotation::OF_PODS,
+            // Pods get the annotations of the template only.
+            Kind::Workload(_) if path == template => annotation::OF_PODS,
+            Kind::Workload(_) => &[annotation::LISTEN],
+            _ => &[],
+        };
         let Some(Value::Object(given)) = object.pointer(pointer) else {
             continue;
         };
@@ -87,7 +91,9 @@ pub(super) fn annotations(kind: Kind, origin: &Origin, object: &Value) -> Vec<Di
 
 fn help(key: &str, known: &[&str]) -> String {
     match key {
-        annotation::LISTEN => return "put it on a Pod or a Pod template".to_owned(),
+        key if annotation::OF_PODS.contains(&key) => {
+            return "put it on a Pod or a Pod template".to_owned();
+        }
         annotation::PLUGIN => return "put it on a Plugin".to_owned(),
         _ => {}
     }

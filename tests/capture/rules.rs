@@ -1,8 +1,11 @@
 //! The rules of `mirrorplane redirect`, in the kernel.
 
+use std::fs::Permissions;
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use super::rig::network::{Namespace, Network};
@@ -175,6 +178,83 @@ fn only_what_is_asked_for_is_redirected() {
     }
 }
 
+/// A folder of tools that do not work, as where the kernel has no tables for them.
+fn broken(tools: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for tool in tools {
+        put(
+            folder.path(),
+            tool,
+            "echo 'Operation not supported' >&2; exit 1",
+        );
+    }
+    folder
+}
+
+/// A tool that does this.
+fn put(folder: &Path, tool: &str, script: &str) {
+    let path = folder.join(tool);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Runs `redirect` with the tools of a folder before all others: how it ended, and what it said.
+fn redirect(pod: &Namespace, tools: &Path, options: &[&str]) -> (Option<i32>, String) {
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new(MIRRORPLANE);
+    command.arg("redirect").args(options).env("PATH", path);
+    let output = pod.inside(|| command.output().unwrap());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), said)
+}
+
+#[test]
+fn a_kernel_that_takes_no_rules_from_nft_gets_them_from_iptables() {
+    let Some(network) = Network::new() else {
+        return;
+    };
+    let pod = &network.pod;
+    let tools = broken(&["nft"]);
+    let (status, said) = redirect(pod, tools.path(), &["--ip-families", "dual"]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("Operation not supported"), "{said}");
+    assert!(is_redirected(pod, "10.0.0.1:80") && is_redirected(pod, "[fd00::1]:80"));
+    let (status, said) = redirect(pod, tools.path(), &["--remove"]);
+    assert_eq!(status, Some(0), "{said}");
+    // `iptables-save` prints its tables once they were used.
+    assert!(!rules(pod).to_lowercase().contains("mirrorplane"));
+    assert!(!is_redirected(pod, "10.0.0.1:80"));
+    let (status, _) = redirect(pod, tools.path(), &["--backend", "nft"]);
+    assert_eq!(status, Some(2), "what is named is not replaced");
+}
+
+#[test]
+fn old_iptables_are_the_last_resort_and_without_them_it_is_said() {
+    let Some(network) = Network::new() else {
+        return;
+    };
+    let pod = &network.pod;
+    let all = ["nft", "iptables-save", "iptables-legacy-save"];
+    let tools = broken(&all);
+    let before = rules(pod);
+    let (status, said) = redirect(pod, tools.path(), &[]);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("neither nft nor iptables"), "{said}");
+    assert_eq!(rules(pod), before);
+
+    put(tools.path(), "iptables-legacy-save", "exit 0");
+    let given = tools.path().join("given");
+    let keep = format!("cat > {}", given.display());
+    put(tools.path(), "iptables-legacy-restore", &keep);
+    for options in [&[][..], &["--backend", "iptables"]] {
+        let (status, said) = redirect(pod, tools.path(), options);
+        assert_eq!(status, Some(0), "{said}");
+        let given = std::fs::read_to_string(&given).unwrap();
+        assert!(given.contains("--to-ports 15001"), "{given}");
+    }
+    assert_eq!(rules(pod), before);
+}
+
 #[test]
 fn what_cannot_be_done_is_said() {
     let Some(network) = Network::new() else {
@@ -188,7 +268,7 @@ fn what_cannot_be_done_is_said() {
 
     // A copy that everyone may run.
     let folder = tempfile::tempdir().unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    let open = Permissions::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open).unwrap();
     let program = folder.path().join("mirrorplane");
     std::fs::copy(MIRRORPLANE, &program).unwrap();

@@ -118,3 +118,105 @@ fn what_cannot_be_injected_is_told_with_its_place_and_nothing_is_written() {
     let output = mirrorplane(&["inject", "-f", "-"]);
     assert!(stderr(&output).contains("pass --ca"), "{}", stderr(&output));
 }
+
+#[test]
+fn an_ordinary_sidecar_has_an_image_with_the_command_that_it_needs() {
+    let input = folder(&[("mesh.yaml", MANIFESTS)]);
+    for (flags, image) in [
+        (&[][..], "envoyproxy/envoy:distroless-v1.40.0"),
+        (
+            &["--sidecar-placement=ordinary"],
+            "envoyproxy/envoy:v1.40.0",
+        ),
+        (
+            &["--sidecar-placement=ordinary", "--proxy-image=mine:1"],
+            "mine:1",
+        ),
+    ] {
+        let command = ["inject", "-f", arg(input.path()), "--insecure-plaintext"];
+        let output = mirrorplane(&[&command, flags].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let text = stdout(&output);
+        assert!(text.contains(&format!("image: {image}\n")), "{text}");
+        assert_eq!(text.contains("preStop"), !flags.is_empty());
+    }
+}
+
+const ANNOTATED: &str = "apiVersion: v1
+kind: Namespace
+metadata:
+  name: curl
+  labels: {mirrorplane.io/monitored-by: osm}
+  annotations: {mirrorplane.io/sidecar-injection: enabled}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: curl, namespace: curl, annotations: {mirrorplane.io/listen: transparent}}
+spec:
+  template:
+    metadata:
+      annotations:
+        mirrorplane.io/sidecar-injection: enabled
+        mirrorplane.io/outbound-port-exclusion-list: \"6379\"
+        mirrorplane.io/outbound-ip-range-exclusion-list: 10.9.0.0/16
+        mirrorplane.io/outbound-ip-range-inclusion-list: 10.0.0.0/8
+        mirrorplane.io/sidecar-cpu-request: 100m
+        mirrorplane.io/sidecar-cpu-limit: \"1\"
+        mirrorplane.io/sidecar-memory-request: 64Mi
+        mirrorplane.io/sidecar-memory-limit: 128Mi
+    spec: {containers: [{name: curl, image: x}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: alone, namespace: curl, annotations: {mirrorplane.io/sidecar-cpu-limit: \"1\"}}
+spec: {containers: [{name: curl, image: x}]}
+";
+
+/// Where `check` finds annotations that nothing reads.
+fn unread(text: &str) -> Vec<String> {
+    let folder = folder(&[("mesh.yaml", text)]);
+    let output = mirrorplane(&["check", arg(folder.path()), "--output", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let all = report["diagnostics"].as_array().unwrap().iter();
+    all.filter(|one| one["code"] == "MP012")
+        .map(|one| one["path"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn check_knows_the_annotations_of_injected_pods_where_they_belong() {
+    let authority = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+    let input = folder(&[("mesh.yaml", ANNOTATED), ("ca.crt", authority)]);
+    let [manifests, authority] = ["mesh.yaml", "ca.crt"].map(|name| input.path().join(name));
+    let output = mirrorplane(&["inject", "-f", arg(&manifests), "--ca", arg(&authority)]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let injected = stdout(&output);
+    for added in ["mirrorplane.io/injected", "mirrorplane.io/token-sds"] {
+        assert_eq!(
+            injected.matches(&format!("{added}:")).count(),
+            2,
+            "{injected}"
+        );
+    }
+    assert_eq!(unread(&injected), [""; 0]);
+
+    // A Pod has what its template says, and a namespace speaks for whether only.
+    for (from, to) in [
+        (
+            "{mirrorplane.io/listen: transparent}",
+            "mirrorplane.io/sidecar-injection",
+        ),
+        (
+            "{mirrorplane.io/listen: transparent}",
+            "mirrorplane.io/sidecar-cpu-limit",
+        ),
+        (
+            "{mirrorplane.io/sidecar-injection: enabled}",
+            "mirrorplane.io/token-sds",
+        ),
+    ] {
+        let moved = ANNOTATED.replacen(from, &format!("{{{to}: enabled}}"), 1);
+        let path = format!("metadata.annotations[\"{to}\"]");
+        assert_eq!(unread(&moved), [path]);
+    }
+}

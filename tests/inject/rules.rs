@@ -92,6 +92,30 @@ fn a_copy_under_another_name_is_another_sidecar() {
 }
 
 #[test]
+fn old_iptables_are_used_only_where_the_operator_says_so() {
+    let (home, pod) = read(POD);
+    for (legacy, capabilities) in [
+        (false, json!(["NET_ADMIN"])),
+        (true, json!(["NET_ADMIN", "NET_RAW"])),
+    ] {
+        let mut settings = settings();
+        settings.legacy_iptables = legacy;
+        let Outcome::Injected(patch) = run(&pod, &home, &settings).unwrap().outcome else {
+            panic!("not injected");
+        };
+        let mut pod = pod.clone();
+        json_patch::patch(&mut pod, &patch).unwrap();
+        let init = &pod["spec"]["initContainers"][0];
+        let arguments = init["args"].as_array().unwrap();
+        let named = arguments
+            .windows(2)
+            .any(|pair| pair == ["--backend", "iptables"]);
+        assert_eq!(named, legacy, "{init}");
+        assert_eq!(init["securityContext"]["capabilities"]["add"], capabilities);
+    }
+}
+
+#[test]
 fn without_a_ca_no_token_is_sent() {
     let (home, pod) = read(POD);
     let mut settings = settings();

@@ -103,6 +103,12 @@ async fn every_object_that_osm_edge_or_fsm_accepts_is_accepted() {
         assert_eq!(warned, version == "v1alpha1", "{}", said.stderr());
         let kept: Value = serde_json::from_str(&said.ok()).unwrap();
         assert_eq!(kept["spec"], mesh["spec"], "a setting is lost");
+        // The schema refuses it before a webhook would be asked.
+        let mut misspelt = mesh;
+        misspelt["spec"]["featureFlags"]["enablePluginPolicy"] = json!("yes");
+        let refused = cluster.kubectl_with(&DRY, &misspelt.to_string()).await;
+        let refused = refused.refused();
+        assert!(refused.contains("must be of type boolean"), "{refused}");
     }
 }
 

@@ -25,6 +25,7 @@ mod mesh;
     reason = "the rig has whole sentences, also where no test says the second half"
 )]
 mod node;
+mod outage;
 mod readme;
 #[allow(
     dead_code,

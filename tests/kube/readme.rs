@@ -52,8 +52,10 @@ async fn every_command_for_a_cluster_works() {
     assert!(blocks.len() > 8, "{blocks:?}");
     let helm = helm.parent().unwrap().display();
     let root = root.display();
+    let program = Path::new(env!("CARGO_BIN_EXE_mirrorplane"));
+    let program = program.parent().unwrap().display();
     let commands = blocks.concat();
-    let script = format!("cd '{root}'\nPATH='{helm}':\"$PATH\"\n{KUBECTL}{commands}");
+    let script = format!("cd '{root}'\nPATH='{program}:{helm}':\"$PATH\"\n{KUBECTL}{commands}");
     let said = tokio::select! {
         said = cluster.shell(&script) => said.ok(),
         () = cluster.play_kubelet() => panic!("it plays for ever"),

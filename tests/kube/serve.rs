@@ -82,10 +82,8 @@ impl Serve {
         let id = self.child.id().to_string();
         let asked = Command::new("kill").arg(id).status().unwrap();
         assert!(asked.success());
-        eventually("it has stopped", async || {
-            matches!(self.child.try_wait(), Ok(Some(_))).then_some(())
-        })
-        .await;
+        let status = eventually("it has stopped", async || self.child.try_wait().unwrap()).await;
+        assert!(status.success(), "{status}");
     }
 
     /// Kills it without warning.
@@ -94,14 +92,20 @@ impl Serve {
         self.child.wait().unwrap();
     }
 
-    /// The value of a metric, as in `xds_refusals_total{reason="crowded"}`.
-    pub(crate) async fn metric(&self, name: &str) -> u64 {
+    /// Status and text of a page for operators; `None` if nobody answers.
+    pub(crate) async fn page(&self, path: &str) -> Option<(u16, String)> {
         let client: Client<_, Empty<bytes::Bytes>> =
             Client::builder(TokioExecutor::new()).build_http();
-        let url = format!("http://{}/metrics", self.admin);
-        let answer = client.get(url.parse().unwrap()).await.unwrap();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        let text = String::from_utf8(body.to_vec()).unwrap();
+        let url = format!("http://{}{path}", self.admin);
+        let answer = client.get(url.parse().unwrap()).await.ok()?;
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.ok()?.to_bytes();
+        Some((status, String::from_utf8(body.to_vec()).unwrap()))
+    }
+
+    /// The value of a metric, as in `xds_refusals_total{reason="crowded"}`.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let (_, text) = self.page("/metrics").await.unwrap();
         let wanted = format!("mirrorplane_{name} ");
         let line = text.lines().find_map(|line| line.strip_prefix(&wanted));
         let line = line.unwrap_or_else(|| panic!("no {wanted} in\n{text}"));

@@ -39,8 +39,8 @@ impl Serve {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let serving = next_event(&mut log, "message", "serving").await;
         let admin = next_event(&mut log, "message", "metrics and nodes").await;
+        let serving = next_event(&mut log, "message", "serving").await;
         let address = |event: Value| event["fields"]["address"].as_str().unwrap().parse();
         Self {
             child,

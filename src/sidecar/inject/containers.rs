@@ -6,6 +6,7 @@ use serde_json::json;
 use super::resources::Resources;
 use super::settings::Placement;
 use super::settings::Settings;
+use crate::api::annotation::TOKEN_SDS;
 use crate::model::READY_PORT;
 use crate::sidecar::ENVOY_FLAGS;
 
@@ -28,8 +29,6 @@ const TOKEN: &str = "token";
 const SDS: &str = "sds.json";
 /// How long a token is good for, in seconds. The kubelet replaces it at four fifths of that.
 const TOKEN_LIFE: u32 = 3_600;
-/// The annotation that holds the SDS file.
-pub(super) const SDS_ANNOTATION: &str = "mirrorplane.io/token-sds";
 
 /// How long an ordinary sidecar outlives the order to stop, in seconds, for what the application still has to say. Much
 /// less than the thirty seconds that Pods have by default.
@@ -46,7 +45,16 @@ pub(super) fn sds_path() -> String {
 }
 
 /// Redirects the connections of the Pod, but for those that `exclusions` name.
-pub(super) fn init(settings: &Settings, exclusions: &[String]) -> Value {
+pub(super) fn init(settings: &Settings, resources: &Resources, exclusions: &[String]) -> Value {
+    let resources = if resources.is_guaranteed() {
+        // One container that is not would make the Pod another sort. It is done before the sidecar starts.
+        resources.to_json()
+    } else {
+        json!({
+            "requests": { "cpu": "10m", "memory": "16Mi" },
+            "limits": { "cpu": "1", "memory": "64Mi" },
+        })
+    };
     let mut arguments = vec![
         "redirect".to_owned(),
         "--proxy-uid".to_owned(),
@@ -57,6 +65,7 @@ pub(super) fn init(settings: &Settings, exclusions: &[String]) -> Value {
     arguments.extend_from_slice(exclusions);
     let mut capabilities = vec!["NET_ADMIN"];
     if settings.legacy_iptables {
+        arguments.extend(["--backend", "iptables"].map(str::to_owned));
         capabilities.push("NET_RAW");
     }
     json!({
@@ -64,10 +73,7 @@ pub(super) fn init(settings: &Settings, exclusions: &[String]) -> Value {
         "image": settings.image,
         "command": ["mirrorplane"],
         "args": arguments,
-        "resources": {
-            "requests": { "cpu": "10m", "memory": "16Mi" },
-            "limits": { "cpu": "1", "memory": "64Mi" },
-        },
+        "resources": resources,
         "securityContext": {
             // Only root may change the rules of the Pod's network, even with the capability.
             "runAsUser": 0,
@@ -174,7 +180,7 @@ pub(super) fn volume(settings: &Settings) -> Value {
                         "items": [{
                             "path": SDS,
                             "fieldRef": {
-                                "fieldPath": format!("metadata.annotations['{SDS_ANNOTATION}']"),
+                                "fieldPath": format!("metadata.annotations['{TOKEN_SDS}']"),
                             },
                         }],
                     },

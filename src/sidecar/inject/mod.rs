@@ -35,6 +35,8 @@ use self::choice::Unclear;
 use self::choice::choose;
 use self::containers::USER;
 use self::patch::Additions;
+use crate::api::annotation::INJECTED;
+use crate::api::annotation::TOKEN_SDS;
 use crate::diag::Code;
 use crate::diag::Diagnostic;
 use crate::diag::FieldPath;
@@ -43,9 +45,6 @@ use crate::diag::Origin;
 pub use choice::{Home, HomeMetadata, Reason};
 pub use resources::{NotAQuantity, Quantity, Resources};
 pub use settings::{Placement, Settings};
-
-/// The annotation that says which version put the sidecar in.
-const INJECTED: &str = "mirrorplane.io/injected";
 
 /// The Pod, or the template of Pods, within an object.
 #[derive(Clone, Debug)]
@@ -139,7 +138,7 @@ fn additions(
     resources: &Resources,
     exclusions: &[String],
 ) -> Patch {
-    let init = containers::init(settings, exclusions);
+    let init = containers::init(settings, resources, exclusions);
     let sidecar = containers::sidecar(settings, resources, start::argument(settings));
     let mut additions = Additions::new(pod, target.at);
     let version = json!(env!("CARGO_PKG_VERSION"));
@@ -154,11 +153,7 @@ fn additions(
         }
     }
     if let Some(sds) = start::sds(settings) {
-        additions.key(
-            &["metadata", "annotations"],
-            containers::SDS_ANNOTATION,
-            json!(sds),
-        );
+        additions.key(&["metadata", "annotations"], TOKEN_SDS, json!(sds));
         additions.last(&["spec", "volumes"], containers::volume(settings));
     }
     additions.done()

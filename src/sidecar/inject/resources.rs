@@ -132,6 +132,15 @@ impl Resources {
         })
     }
 
+    /// Whether all of it is set aside, as each container of a Pod of the quality of service `Guaranteed` has it.
+    pub(super) fn is_guaranteed(&self) -> bool {
+        let equal = |request: &Option<Quantity>, limit: &Option<Quantity>| match (request, limit) {
+            (Some(request), Some(limit)) => request.value == limit.value,
+            _ => false,
+        };
+        equal(&self.cpu_request, &self.cpu_limit) && equal(&self.memory_request, &self.memory_limit)
+    }
+
     /// As `resources` of a container.
     pub(super) fn to_json(&self) -> Value {
         let of = |cpu: &Option<Quantity>, memory: &Option<Quantity>| -> BTreeMap<&str, String> {

@@ -20,7 +20,7 @@ const NET_ADMIN: u32 = 12;
 pub enum Backend {
     /// `nft`.
     Nft,
-    /// `iptables-restore` and `ip6tables-restore`.
+    /// `iptables-restore` and `ip6tables-restore`; those named `legacy` where the others do not work.
     Iptables,
 }
 
@@ -46,14 +46,29 @@ pub enum Error {
         /// What it said.
         said: String,
     },
+    /// No tool works, each for its own reason.
+    #[error("neither nft nor iptables works here: {nft}; {iptables}")]
+    NoneWorks {
+        /// What is the matter with `nft`.
+        nft: Box<Error>,
+        /// What is the matter with `iptables`.
+        iptables: Box<Error>,
+    },
 }
 
 impl Family {
-    /// The tools that read and write its rules.
-    fn tools(self) -> [&'static str; 2] {
+    /// The tools that read and write its rules: those of the distribution's choice, which nowadays need nf_tables in the
+    /// kernel, and those that never do.
+    fn tools(self) -> [[&'static str; 2]; 2] {
         match self {
-            Self::V4 => ["iptables-save", "iptables-restore"],
-            Self::V6 => ["ip6tables-save", "ip6tables-restore"],
+            Self::V4 => [
+                ["iptables-save", "iptables-restore"],
+                ["iptables-legacy-save", "iptables-legacy-restore"],
+            ],
+            Self::V6 => [
+                ["ip6tables-save", "ip6tables-restore"],
+                ["ip6tables-legacy-save", "ip6tables-legacy-restore"],
+            ],
         }
     }
 }
@@ -65,24 +80,44 @@ impl Backend {
     ///
     /// If none is.
     pub fn installed() -> Result<Self, Error> {
-        let [_, restore] = Family::V4.tools();
-        match (find("nft"), find(restore)) {
+        match (find("nft"), has_iptables()) {
             (Some(_), _) => Ok(Self::Nft),
-            (None, Some(_)) => Ok(Self::Iptables),
-            (None, None) => Err(Error::Missing("nft")),
+            (None, true) => Ok(Self::Iptables),
+            (None, false) => Err(Error::Missing("nft")),
+        }
+    }
+
+    /// The one that this kernel takes the rules from; `nft` if it takes them from both.
+    fn working(rules: &Rules) -> Result<Self, Error> {
+        let Err(nft) = nft(&["--check"], &nftables::script(rules)) else {
+            return Ok(Self::Nft);
+        };
+        let mut families = Family::ALL.into_iter().filter(|family| rules.has(*family));
+        match families.try_for_each(|family| standing(family).map(drop)) {
+            Ok(()) => {
+                if !matches!(nft, Error::Missing(_)) {
+                    tracing::warn!("nft does not work here, iptables is used instead: {nft}");
+                }
+                Ok(Self::Iptables)
+            }
+            Err(Error::Missing(_)) => Err(nft),
+            Err(iptables) => Err(Error::NoneWorks {
+                nft: Box::new(nft),
+                iptables: Box::new(iptables),
+            }),
         }
     }
 }
 
-/// Puts the rules into force, in place of those that it put there before.
+/// Puts the rules into force, in place of those that it put there before; with the backend that works, if none is named.
 ///
 /// # Errors
 ///
 /// If that is not permitted or fails. With `nft` nothing has changed then; with `iptables`, nothing in the family that failed.
-pub fn apply(rules: &Rules, backend: Backend) -> Result<(), Error> {
+pub fn apply(rules: &Rules, backend: Option<Backend>) -> Result<(), Error> {
     ensure_permitted()?;
-    match backend {
-        Backend::Nft => nft(&nftables::script(rules)),
+    match backend.map_or_else(|| Backend::working(rules), Ok)? {
+        Backend::Nft => nft(&[], &nftables::script(rules)),
         Backend::Iptables => each_family(|family, standing| match standing {
             Ok(standing) => Ok(iptables::script(rules, family, standing)),
             Err(error) if rules.has(family) => Err(error),
@@ -92,7 +127,7 @@ pub fn apply(rules: &Rules, backend: Backend) -> Result<(), Error> {
     }
 }
 
-/// Takes away the rules that [`apply`] put there; of all backends that are installed, if none is named.
+/// Takes away the rules that [`apply`] put there; of all backends that work, if none is named.
 ///
 /// # Errors
 ///
@@ -103,7 +138,11 @@ pub fn remove(backend: Option<Backend>) -> Result<(), Error> {
         Backend::installed()?;
     }
     if backend == Some(Backend::Nft) || (backend.is_none() && find("nft").is_some()) {
-        nft(&nftables::removal())?;
+        match nft(&[], &nftables::removal()) {
+            // A kernel that takes no rules from it has none.
+            Err(_) if backend.is_none() && has_iptables() => {}
+            done => done?,
+        }
     }
     if backend == Some(Backend::Nft) {
         return Ok(());
@@ -124,7 +163,7 @@ pub fn preview(rules: &Rules, backend: Backend) -> String {
         Backend::Nft => nftables::script(rules),
         Backend::Iptables => families()
             .filter_map(|family| {
-                let [_, restore] = family.tools();
+                let [[_, restore], _] = family.tools();
                 let script = iptables::script(rules, family, Standing::default())?;
                 Some(format!("# {restore} --noflush\n{script}"))
             })
@@ -137,8 +176,11 @@ fn each_family(
     script: impl Fn(Family, Result<Standing, Error>) -> Result<Option<String>, Error>,
 ) -> Result<(), Error> {
     for family in Family::ALL {
-        if let Some(script) = script(family, standing(family))? {
-            let [_, restore] = family.tools();
+        let (standing, restore) = match standing(family) {
+            Ok((standing, restore)) => (Ok(standing), Some(restore)),
+            Err(error) => (Err(error), None),
+        };
+        if let (Some(script), Some(restore)) = (script(family, standing)?, restore) {
             let tool = find(restore).ok_or(Error::Missing(restore))?;
             run(&tool, &["--noflush", "--wait"], &script)?;
         }
@@ -146,16 +188,31 @@ fn each_family(
     Ok(())
 }
 
-fn standing(family: Family) -> Result<Standing, Error> {
-    let [save, _] = family.tools();
-    let tool = find(save).ok_or(Error::Missing(save))?;
-    let output = run(&tool, &["-t", "nat"], "")?;
-    Ok(Standing::read(&String::from_utf8_lossy(&output.stdout)))
+/// What stands in the tables of a family, and the tool that changes them.
+fn standing(family: Family) -> Result<(Standing, &'static str), Error> {
+    let read = |[save, restore]: [&'static str; 2]| {
+        let tool = find(save).ok_or(Error::Missing(save))?;
+        let output = run(&tool, &["-t", "nat"], "")?;
+        let standing = Standing::read(&String::from_utf8_lossy(&output.stdout));
+        Ok((standing, restore))
+    };
+    let [usual, legacy] = family.tools();
+    read(usual).or_else(|error| match (&error, read(legacy)) {
+        (_, Ok(found)) => Ok(found),
+        // What failed says more than what is not there.
+        (Error::Missing(_), Err(other @ Error::Failed { .. })) => Err(other),
+        (_, Err(_)) => Err(error),
+    })
 }
 
-fn nft(script: &str) -> Result<(), Error> {
+fn has_iptables() -> bool {
+    let tools = Family::V4.tools();
+    tools.iter().any(|[_, restore]| find(restore).is_some())
+}
+
+fn nft(options: &[&str], script: &str) -> Result<(), Error> {
     let tool = find("nft").ok_or(Error::Missing("nft"))?;
-    run(&tool, &["-f", "-"], script).map(drop)
+    run(&tool, &[options, &["-f", "-"]].concat(), script).map(drop)
 }
 
 /// Runs a tool with this input.

@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 use super::news::News;
 use super::news::Trouble;
 use super::read::Reading;
+use super::remarks;
 use crate::diag::Code;
 use crate::diag::Diagnostic;
-use crate::diag::FieldPath;
-use crate::diag::Origin;
 use crate::diag::Report;
 use crate::name::Namespaced;
 use crate::source::checked::NO_EFFECT;
@@ -78,10 +77,17 @@ impl Cluster {
         changed
     }
 
-    /// Whether it is known of each kind what there is: a first list was completed, the cluster does not have it, or does
-    /// not let us read it.
+    /// Whether it is known of each kind what there is: a first list was completed, or the cluster does not have it. What we
+    /// may not read could be anything, and whoever took it for nothing would take away what others serve.
     pub(super) fn is_complete(&self) -> bool {
         self.feeds.iter().all(|told| told.is_known)
+    }
+
+    /// Whether there is nothing to wait for but a permission.
+    pub(super) fn is_settled(&self) -> bool {
+        let refused = |told: &Told| matches!(told.trouble, Some(Trouble::Refused(_)));
+        let mut feeds = self.feeds.iter();
+        feeds.all(|told| told.is_known || refused(told))
     }
 
     /// Why the server does not answer, if it has not for a while.
@@ -106,35 +112,31 @@ impl Cluster {
         for told in &self.feeds {
             report.extend(told.remarks.values().flatten().cloned());
             for name in objects.adopt(&told.objects) {
-                report.push(duplicate(told.row, &name));
+                report.push(remarks::duplicate(told.row, &name));
             }
         }
         State { objects, report }
     }
 
+    /// Why it is not known of each kind what there is, if that is not just a matter of time.
+    pub(super) fn hindrances(&self) -> Vec<Diagnostic> {
+        let mut hindrances = self.troubles();
+        hindrances.retain(|one| matches!(one.code, Code::ClusterLost | Code::KindRefused));
+        hindrances
+    }
+
     fn troubles(&self) -> Vec<Diagnostic> {
         let mut troubles = Vec::new();
         if let Some(why) = &self.lost {
-            troubles.push(
-                about_cluster(
-                    Code::ClusterLost,
-                    format!("the Kubernetes API does not answer as it should: {why}"),
-                )
-                .effect(
-                    "what was read last stays in force; changes take effect once it answers again",
-                )
-                .help(
-                    "look at the API server, and at the network between it and the control plane",
-                ),
-            );
+            troubles.push(remarks::lost(why));
         }
         for told in &self.feeds {
             if let Some(Trouble::Refused(why)) = &told.trouble {
-                troubles.push(told.refused(why));
+                troubles.push(remarks::refused(told.row, why));
             }
             let elsewhere = |other: &Told| other.row.kind == told.row.kind && !other.is_absent;
             if told.is_absent && !self.feeds.iter().any(elsewhere) && told.is_first_of_kind() {
-                troubles.push(told.absent());
+                troubles.push(remarks::absent(told.row));
             }
         }
         troubles
@@ -179,13 +181,9 @@ impl Told {
             }
             News::Well => self.trouble.take().is_some(),
             News::Trouble(trouble) => {
-                // Others may have more to tell than the kinds that we may not read.
-                let refused = matches!(trouble, Trouble::Refused(_));
                 let changed = self.trouble.as_ref() != Some(&trouble);
                 self.trouble = Some(trouble);
-                let known = self.is_known;
-                self.is_known |= refused;
-                changed || known != self.is_known
+                changed
             }
         }
     }
@@ -239,50 +237,6 @@ impl Told {
         let first = followed().find(|row| row.kind == self.row.kind);
         first.is_some_and(|row| row.group == self.row.group)
     }
-
-    fn refused(&self, why: &str) -> Diagnostic {
-        let kind = self.row.name;
-        let message = format!("the cluster does not let us read any {kind}: {why}");
-        let verbs = "`get`, `list` and `watch`";
-        about_cluster(Code::KindRefused, message)
-            .effect("what was read last stays in force; where nothing was, it is as if there were none")
-            .help(format!(
-                "allow {verbs} of the kind {kind} of the group `{}` in all namespaces to the control plane's account",
-                self.row.group
-            ))
-    }
-
-    fn absent(&self) -> Diagnostic {
-        let kind = self.row.name;
-        let message = format!(
-            "the cluster has no kind {kind} of the group `{}`",
-            self.row.group
-        );
-        about_cluster(Code::KindNotServed, message)
-            .effect(
-                "it is as if there were none; they are read as soon as the cluster has the kind",
-            )
-            .help("add its CustomResourceDefinition")
-    }
-}
-
-fn about_cluster(code: Code, message: String) -> Diagnostic {
-    let nowhere = Origin {
-        object: None,
-        document: None,
-        within: Vec::new(),
-    };
-    Diagnostic::new(code, &nowhere, FieldPath::root(), message)
-}
-
-fn duplicate(row: &Row, name: &Namespaced) -> Diagnostic {
-    let message = format!(
-        "there is a {} {name} of another group already, and this one is of the group `{}`",
-        row.name, row.group
-    );
-    about_cluster(Code::Duplicate, message)
-        .effect("the other one is used, this one has no effect")
-        .help("remove one of them, or rename it")
 }
 
 #[cfg(test)]
@@ -357,6 +311,28 @@ mod tests {
         let state = cluster.state();
         let config = state.objects.mesh_configs.values().next().unwrap();
         assert!(config.object.spec.feature_flags.enable_plugin_policy);
+    }
+
+    #[test]
+    fn a_kind_that_may_not_be_read_is_waited_for_unless_it_was_read_before() {
+        let refused = || News::Trouble(Trouble::Refused("forbidden".to_owned()));
+        let mut known = without(&[]);
+        assert!(known.hear(0, refused()));
+        assert!(known.is_complete());
+        assert_eq!(codes(&known), ["MP016"]);
+
+        let mut cluster = Cluster::new();
+        for feed in 1..followed().count() {
+            cluster.hear(feed, News::Listed);
+        }
+        assert!(!cluster.is_settled());
+        assert!(cluster.hear(0, refused()));
+        assert!(cluster.is_settled() && !cluster.is_complete());
+        assert_eq!(cluster.hindrances().len(), 1);
+        cluster.hear(0, News::Listed);
+        cluster.hear(0, News::Well);
+        assert!(cluster.is_complete());
+        assert_eq!(cluster.hindrances(), []);
     }
 
     #[test]

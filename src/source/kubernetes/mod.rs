@@ -14,7 +14,9 @@ mod fault;
 mod feed;
 mod news;
 mod read;
+mod remarks;
 mod standing;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,7 @@ use self::cluster::Cluster;
 use self::cluster::followed;
 use self::feed::Feed;
 use self::news::News;
+use self::waiting::Waiting;
 use super::debounce::Debounce;
 use super::objects::State;
 
@@ -48,7 +51,7 @@ pub async fn run(client: Client, standing: &Standing, sender: watch::Sender<Opti
     let (_feeds, mut inbox) = feeds(&client);
     let mut cluster = Cluster::new();
     let mut debounce = Debounce::default();
-    let mut silent = false;
+    let mut waiting = Waiting::default();
     loop {
         let deadline = debounce.deadline();
         tokio::select! {
@@ -59,10 +62,8 @@ pub async fn run(client: Client, standing: &Standing, sender: watch::Sender<Opti
                 standing.note(&cluster);
                 if cluster.is_complete() {
                     publish(&cluster, &sender);
-                } else if silent != cluster.lost().is_some() {
-                    // Later this is a part of what is published.
-                    silent = !silent;
-                    say(&cluster);
+                } else {
+                    waiting.say(cluster.hindrances());
                 }
             }
             () = sender.closed() => return,
@@ -75,7 +76,7 @@ pub async fn run(client: Client, standing: &Standing, sender: watch::Sender<Opti
     }
 }
 
-/// What the cluster holds now.
+/// What the cluster holds now, of the kinds that may be read; the report names the others.
 ///
 /// # Errors
 ///
@@ -89,7 +90,7 @@ pub async fn read_once(client: &Client) -> Result<State, Unreadable> {
             if let Some(why) = cluster.lost() {
                 return Err(Unreadable(why.to_owned()));
             }
-            if cluster.is_complete() {
+            if cluster.is_settled() {
                 break;
             }
         }
@@ -124,15 +125,5 @@ fn publish(cluster: &Cluster, sender: &watch::Sender<Option<Arc<State>>>) {
     });
     if changed {
         tracing::debug!("cluster read");
-    }
-}
-
-/// Says that nothing can be served yet.
-fn say(cluster: &Cluster) {
-    match cluster.lost() {
-        Some(why) => tracing::warn!(
-            "waiting for the Kubernetes API, which does not answer as it should: {why}"
-        ),
-        None => tracing::info!("the Kubernetes API answers"),
     }
 }

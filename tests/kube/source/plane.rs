@@ -85,6 +85,15 @@ impl Plane {
         found.map(|(_, value)| value.parse().unwrap())
     }
 
+    /// Waits until the API server answers about a kind, or does not.
+    pub(crate) async fn connected(&self, kind: &str, group: &str, expected: f64) {
+        let series = format!("mirrorplane_source_connected{{kind=\"{kind}\",group=\"{group}\"}}");
+        eventually(format!("{series} {expected}"), async || {
+            (self.metric(&series).await == Some(expected)).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until there are so many diagnostics of a code.
     pub(crate) async fn says(&self, code: &str, severity: &str, count: f64) {
         let series =

@@ -98,6 +98,26 @@ async fn pods_get_a_sidecar_or_not(webhooks: &Webhooks) {
     let made: Pod = serde_json::from_str(&made.await.ok()).unwrap();
     assert_eq!(made.spec.unwrap().init_containers.unwrap().len(), 2);
 
+    let all = json!({
+        "mirrorplane.io/sidecar-cpu-request": "100m",
+        "mirrorplane.io/sidecar-cpu-limit": "0.1",
+        "mirrorplane.io/sidecar-memory-request": "128Mi",
+        "mirrorplane.io/sidecar-memory-limit": "128Mi",
+    });
+    for (name, annotations, quality) in [
+        ("burstable", json!({}), "Burstable"),
+        ("guaranteed", all, "Guaranteed"),
+    ] {
+        let mut whole = stage::pod(&namespace, name, annotations);
+        let all = json!({"cpu": "1", "memory": "1Gi"});
+        whole["spec"]["containers"][0]["resources"] = json!({"requests": all, "limits": all});
+        webhooks.cluster.apply(&whole.to_string()).await;
+        let pods: Api<Pod> = Api::namespaced(webhooks.cluster.client().await, &namespace);
+        let made = pods.get(name).await.unwrap();
+        assert!(has_sidecar(&made));
+        assert_eq!(made.status.unwrap().qos_class.unwrap(), quality);
+    }
+
     let no = json!({"openservicemesh.io/sidecar-injection": "disabled"});
     assert!(!has_sidecar(
         &webhooks.make_pod(&namespace, "declined", no).await

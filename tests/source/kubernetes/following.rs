@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::Following;
 use super::codes;
@@ -174,25 +175,30 @@ async fn an_object_that_cannot_be_taken_is_told_and_its_last_version_stays() {
 }
 
 #[tokio::test]
-async fn a_kind_that_may_not_be_read_is_told_and_the_others_are_served() {
+async fn what_may_not_be_read_is_waited_for_and_stays_if_that_is_later() {
     let server = Server::default();
     let forbidden = "pluginconfigs is forbidden: User \"system:serviceaccount:m:m\" cannot list";
     server.answer(CONFIGS, List, Answer::error(403, forbidden));
-    let pod = json!({"metadata": {"name": "a", "namespace": "n"}});
-    server.answer("pods", List, Answer::list(&[pod], "1"));
     let mut following = Following::start(&server).await;
-    let state = following.until(|_| true).await;
-    assert_eq!(codes(&state), ["MP016"]);
-    let message = &state.report.iter().next().unwrap().message;
-    assert!(message.contains(forbidden), "{message}");
-    assert_eq!(state.objects.pods.len(), 1);
+    // Long enough for a refusal to be believed.
+    let early = timeout(Duration::from_secs(8), following.states.changed()).await;
+    assert!(early.is_err(), "{:?}", following.states.borrow());
     server.answer(
         CONFIGS,
         List,
         Answer::list(&[config("a", json!("p"), "5")], "5"),
     );
-    let state = following.configs(&["n/a"]).await;
+    let expired = json!({"kind": "Status", "code": 410, "message": "too old"});
+    server.answer(CONFIGS, Watch, Answer::events(&[("ERROR", expired)]).ends());
+    let state = following.until(|_| true).await;
+    assert_eq!(configs(&state), ["n/a"]);
     assert!(state.report.is_empty());
+    server.answer(CONFIGS, List, Answer::error(403, forbidden));
+    let state = following.until(|state| !state.report.is_empty()).await;
+    assert_eq!(configs(&state), ["n/a"]);
+    assert_eq!(codes(&state), ["MP016"]);
+    let message = &state.report.iter().next().unwrap().message;
+    assert!(message.contains(forbidden), "{message}");
 }
 
 #[tokio::test]
