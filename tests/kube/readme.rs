@@ -56,6 +56,8 @@ async fn every_command_for_a_cluster_works() {
     let Some(cluster) = Cluster::own(Parts::Controllers).await else {
         return;
     };
+    // Without injection, as the network of Pods is not there: a Pod is a caller whether it has a sidecar or not.
+    let _serve = Serve::start::<&str>(&cluster, &[]).await;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("README.md")).unwrap();
     let blocks = blocks(&page, "shell");
@@ -64,8 +66,6 @@ async fn every_command_for_a_cluster_works() {
     let root = root.display();
     let commands = blocks.concat();
     let script = format!("cd '{root}'\nPATH='{helm}':\"$PATH\"\n{KUBECTL}{commands}");
-    // Without injection, as the network of Pods is not there: a Pod is a caller whether it has a sidecar or not.
-    let _serve = Serve::start::<&str>(&cluster, &[]).await;
     let said = tokio::select! {
         said = cluster.shell(&script) => said.ok(),
         () = cluster.play_kubelet() => panic!("it plays for ever"),
