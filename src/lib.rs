@@ -29,7 +29,7 @@
 //! | [`admission`] | an object that is to be kept, and the world | what is wrong with it; a sidecar for a Pod |
 //! | [`admin`] | what the server and the pipeline counted | metrics, health, and which sidecar has what, over HTTP |
 //! | [`embed`] | resources of any program, by node id | snapshots, served without the stages before |
-//! | [`sidecar`] | | what a sidecar starts with, and the rules that lead to it |
+//! | [`sidecar`] | a Pod | what a sidecar starts with, the rules that lead to it, and the Pod with both |
 //! | [`status`] | what is said of the objects, and what sidecars accepted | their `status` in the Kubernetes API |
 //! | [`shim`] | a bootstrap | a minimal data plane, an ADS client that sees only the wire |
 //! | [`pipeline`] | `Objects`, again and again | the pure stages as one step |

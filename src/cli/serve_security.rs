@@ -160,7 +160,7 @@ async fn reviews(input: &Input, audience: String) -> anyhow::Result<Arc<Reviews>
         Ok(Ok(())) => {}
         // Nobody would ever get in.
         Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => bail!(
-            "the API server refuses to review tokens: {}; the ClusterRole system:auth-delegator allows it",
+            "the API server refuses to review tokens: {}; --token-review takes the right to create TokenReviews",
             status.message
         ),
         // It may come back.

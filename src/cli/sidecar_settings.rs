@@ -39,8 +39,8 @@ pub(super) struct SidecarSettings {
         default_value = "mirrorplane.mirrorplane-system.svc:15128"
     )]
     control_plane: ControlPlane,
-    /// CAs of the control plane's certificate, PEM; they become a part of the Pods [default: those of the Secret of
-    /// `serve --certificates secret`]
+    /// CAs of the control plane's certificate, PEM; they become a part of the Pods. `serve --certificates secret` takes those
+    /// of its Secret; `inject` has to be given them
     #[arg(long, env = "MIRRORPLANE_CA", value_name = "FILE")]
     pub(super) ca: Option<PathBuf>,
     /// Whom the tokens are for that sidecars show; the same as --token-review of `serve`

@@ -251,3 +251,36 @@ fn the_readme_lists_every_diagnostic() {
         assert!(readme.contains(&row), "README.md has no line\n{row}");
     }
 }
+
+/// Whether a row of README.md begins with this name, or with several of which this is one.
+fn has_row(readme: &str, name: &str) -> bool {
+    let cells = readme.lines().filter_map(|line| line.strip_prefix("| "));
+    let mut firsts = cells.filter_map(|cells| cells.split(" | ").next());
+    firsts.any(|first| first.split(", ").any(|one| one == name))
+}
+
+#[test]
+fn the_readme_lists_every_folder_of_tests_and_every_bench() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let tests = fs::read_dir(root.join("tests")).unwrap();
+    let mut names: Vec<String> = tests
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().join("main.rs").is_file())
+        .map(|entry| format!("`tests/{}`", entry.file_name().to_string_lossy()))
+        .collect();
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let benches = manifest.split("[[bench]]").skip(1);
+    names.extend(benches.map(|bench| {
+        let name = bench
+            .lines()
+            .find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+        format!("`{}`", name.unwrap())
+    }));
+    assert!(names.len() > 15, "{names:?}");
+    let missing: Vec<String> = names
+        .into_iter()
+        .filter(|name| !has_row(&readme, name))
+        .collect();
+    assert!(missing.is_empty(), "README.md has no row of {missing:?}");
+}
