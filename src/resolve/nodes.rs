@@ -75,6 +75,15 @@ pub(super) fn read<'a>(
     nodes
 }
 
+/// The names of all nodes, sorted, none twice.
+pub(super) fn names(objects: &Objects) -> Vec<&Namespaced> {
+    let workloads = objects.workloads.keys().map(|(_, name)| name);
+    let mut names: Vec<_> = objects.pods.keys().chain(workloads).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// What the annotation asks for: what was before, if it makes no sense.
 fn annotated(
     metadata: &ObjectMeta,
