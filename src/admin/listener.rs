@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::page::Pages;
 use crate::server::Stats;
@@ -25,12 +26,15 @@ const CONNECTIONS: usize = 64;
 /// How long a client may take for the head of a request, also of the next one on its connection.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long the last ones that are answered while something is prepared may take for their request.
+const LAST: Duration = Duration::from_secs(1);
+
 /// How long nothing is accepted after the system refused: it is out of file descriptors, or of memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers on a bound listener, for ever. Dropped, it drops its connections.
 pub async fn serve(listener: TcpListener, pages: Pages) {
-    answer(&listener, pages).await;
+    answer(&listener, pages, true, &mut JoinSet::new()).await;
 }
 
 /// Prepares something, and answers meanwhile: the process is alive, and not ready. Whoever asks for life only would start it
@@ -43,22 +47,32 @@ pub async fn meanwhile<T>(
     let (_worlds, world) = watch::channel(None);
     let (_stop, stopping) = watch::channel(false);
     let pages = Pages::new(stats, Arc::default(), Arc::default(), world, stopping);
+    let mut connections = JoinSet::new();
     let answering = async {
         if let Some(listener) = listener {
-            answer(listener, pages).await;
+            // One request each, so that all of them end.
+            answer(listener, pages, false, &mut connections).await;
         }
         pending().await
     };
-    tokio::select! {
+    let prepared = tokio::select! {
         prepared = preparing => prepared,
         never = answering => never,
-    }
+    };
+    // Whoever was let in gets an answer; the others are in the queue of the socket.
+    let answered = async { while connections.join_next().await.is_some() {} };
+    timeout(LAST, answered).await.ok();
+    prepared
 }
 
-async fn answer(listener: &TcpListener, pages: Pages) {
+async fn answer(
+    listener: &TcpListener,
+    pages: Pages,
+    keep_alive: bool,
+    connections: &mut JoinSet<()>,
+) {
     let pages = Arc::new(pages);
     let free = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
     loop {
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
             return; // Nobody closes it.
@@ -80,6 +94,7 @@ async fn answer(listener: &TcpListener, pages: Pages) {
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
+                .keep_alive(keep_alive)
                 .header_read_timeout(PATIENCE)
                 .serve_connection(TokioIo::new(socket), answer);
             if let Err(error) = connection.await {

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::sync::Arc;
 
+use super::callers::Callers;
 use super::captured;
 use super::captured::Missed;
 use super::claims::{Claim, PluginClaims};
-use super::nodes::Node;
-use super::reach::Reach;
 use super::services::Services;
 use super::unchanged::or_as_before;
 use crate::diag::Report;
@@ -33,15 +32,14 @@ struct Offer<'a> {
 }
 
 impl<'a> Offers<'a> {
-    /// Groups the nodes by what they get. `before` is what the groups of the nodes were.
+    /// Groups the nodes by what they get. `before` is how they were grouped.
     pub(super) fn model(
         &self,
-        nodes: &[Node<'a>],
-        reach: &Reach<'a>,
+        callers: &Arc<Callers>,
         default: Capture,
-        before: &Arc<BTreeMap<Namespaced, GroupId>>,
+        before: &Grouped,
         report: &mut Report,
-    ) -> Model {
+    ) -> (Model, Grouped) {
         let nothing = Offer {
             destinations: BTreeMap::new(),
             namespaces: BTreeSet::new(),
@@ -51,37 +49,44 @@ impl<'a> Offers<'a> {
         let mut missed = BTreeSet::new();
         let group = self.group(default, None, &nothing, &mut missed);
         groups.insert(fallback.clone(), Arc::new(group));
-        let offers: Vec<_> = reach.sets.iter().map(|set| self.offer(set)).collect();
+        let offers: Vec<_> = callers.sets.iter().map(|set| self.offer(set)).collect();
         let mut ids: HashMap<(Capture, Option<&str>, usize), GroupId> = HashMap::new();
-        let mut groups_by_node = Vec::with_capacity(nodes.len());
-        for (node, &set) in nodes.iter().zip(&reach.by_node) {
-            let Some(offer) = offers.get(set) else {
-                continue;
+        let by_class = callers.classes.iter().map(|class| {
+            let Some(offer) = offers.get(class.set) else {
+                return fallback.clone();
             };
-            let namespace = node.name.namespace.as_str();
+            let namespace = class.namespace.as_str();
             // Callers differ by namespace only if one of the destinations is in it.
             let home = Some(namespace).filter(|home| offer.namespaces.contains(home));
-            let id = ids.entry((node.capture, home, set)).or_insert_with(|| {
-                let id = id(node.capture, home, offer);
-                let made = || Arc::new(self.group(node.capture, home, offer, &mut missed));
-                groups.entry(id.clone()).or_insert_with(made);
-                id
-            });
-            groups_by_node.push((node.name, id.clone()));
-        }
+            let id = ids
+                .entry((class.capture, home, class.set))
+                .or_insert_with(|| {
+                    let id = id(class.capture, home, offer);
+                    let made = || Arc::new(self.group(class.capture, home, offer, &mut missed));
+                    groups.entry(id.clone()).or_insert_with(made);
+                    id
+                });
+            id.clone()
+        });
+        let by_class = by_class.collect();
         self.report(&missed, report);
-        Model {
-            nodes: or_as_before(groups_by_node, before),
+        let grouped = before.then(callers, by_class);
+        let model = Model {
+            nodes: Arc::clone(&grouped.nodes),
             groups,
             fallback,
-        }
+        };
+        (model, grouped)
     }
 
-    fn offer(&self, plugins: &BTreeSet<&'a str>) -> Offer<'a> {
-        let mut in_order: Vec<_> = plugins.iter().copied().collect();
+    fn offer(&self, plugins: &BTreeSet<String>) -> Offer<'a> {
+        let mut in_order: Vec<_> = plugins.iter().map(String::as_str).collect();
         in_order.sort_by(|a, b| self.priority(b).total_cmp(&self.priority(a)).then(a.cmp(b)));
         let mut destinations: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for claims in in_order.iter().filter_map(|plugin| self.claims.get(plugin)) {
+        for claims in in_order
+            .iter()
+            .filter_map(|plugin| self.claims.get::<str>(plugin))
+        {
             for (destination, claim) in claims {
                 destinations.entry(*destination).or_default().push(claim);
             }
@@ -154,6 +159,37 @@ impl<'a> Offers<'a> {
         Group {
             capture,
             destinations,
+        }
+    }
+}
+
+/// How the nodes were grouped.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Grouped {
+    /// The nodes, if there ever were any.
+    pub(super) callers: Option<Arc<Callers>>,
+    /// The group of each class of them.
+    by_class: Vec<GroupId>,
+    /// The group of each of them.
+    nodes: Arc<BTreeMap<Namespaced, GroupId>>,
+}
+
+impl Grouped {
+    /// How they are grouped now. If that is the same, so is the map.
+    fn then(&self, callers: &Arc<Callers>, by_class: Vec<GroupId>) -> Self {
+        let is_same = |before| Arc::ptr_eq(before, callers);
+        if self.callers.as_ref().is_some_and(is_same) && self.by_class == by_class {
+            return self.clone();
+        }
+        let groups = callers
+            .by_node
+            .iter()
+            .filter_map(|class| by_class.get(*class));
+        let nodes = callers.names().into_iter().zip(groups.cloned());
+        Self {
+            callers: Some(Arc::clone(callers)),
+            nodes: or_as_before(nodes.collect(), &self.nodes),
+            by_class,
         }
     }
 }

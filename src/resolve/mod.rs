@@ -13,6 +13,7 @@
 
 mod addresses;
 mod by_label;
+mod callers;
 mod captured;
 mod claims;
 mod endpoints;
@@ -33,10 +34,11 @@ use crate::diag::{Code, Diagnostic, FieldPath, Report};
 use crate::dialect::{
     MirrorChain, MirrorRule, MirrorSpec, NOTHING_MIRRORED, Plugins, mesh_config_in_force,
 };
-use crate::model::{Capture, GroupId, Model};
+use crate::model::{Capture, Model};
 use crate::name::Namespaced;
 use crate::source::{Objects, Sourced};
-use unchanged::or_as_before;
+use callers::Callers;
+use groups::Grouped;
 
 /// What the operator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,13 +57,22 @@ impl Default for Settings {
 
 /// What was last valid: the configuration of each PluginConfig, and how the sidecar of each node captures, of those that
 /// still exist. It stays in force while an edit makes no sense.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Besides, what is not made anew while what it is made of is the same. It decides nothing, and is not compared.
+#[derive(Clone, Debug, Default)]
 pub struct Kept {
     specs: BTreeMap<Namespaced, MirrorSpec>,
     captures: Arc<BTreeMap<Namespaced, Capture>>,
-    /// The last model's. It decides nothing: if the next are equal, they are the same.
-    nodes: Arc<BTreeMap<Namespaced, GroupId>>,
+    grouped: Grouped,
 }
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.specs, &self.captures) == (&other.specs, &other.captures)
+    }
+}
+
+impl Eq for Kept {}
 
 /// What the objects come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,26 +117,26 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
         }
     }
 
-    let captures = nodes::Captures {
-        kept: &kept.captures,
-        default: settings.capture,
-    };
-    let nodes = nodes::read(objects, captures, &mut report);
-    let reach = reach::reach(&nodes, &chains, objects, &mut report);
+    let callers = Callers::find(
+        objects,
+        &chains,
+        &kept.captures,
+        settings.capture,
+        kept.grouped.callers.as_ref(),
+    );
+    report.extend(callers.report.iter().cloned());
     let offers = groups::Offers {
         plugins: &plugins,
         claims: &claims,
         services: &services,
     };
-    let model = offers.model(&nodes, &reach, settings.capture, &kept.nodes, &mut report);
-    let asked = nodes.iter().filter(|node| node.asked);
-    let captures = asked.map(|node| (node.name, node.capture)).collect();
+    let (model, grouped) = offers.model(&callers, settings.capture, &kept.grouped, &mut report);
     Resolved {
         report: in_order(&report),
         kept: Kept {
             specs: keep(objects, &rules, kept),
-            captures: or_as_before(captures, &kept.captures),
-            nodes: Arc::clone(&model.nodes),
+            captures: Arc::clone(&callers.captures),
+            grouped,
         },
         model,
     }

@@ -83,6 +83,15 @@ pub(super) fn read<'a>(
     nodes
 }
 
+/// The names of all nodes, sorted, none twice.
+pub(super) fn names(objects: &Objects) -> Vec<&Namespaced> {
+    let workloads = objects.workloads.keys().map(|(_, name)| name);
+    let mut names: Vec<_> = objects.pods.keys().chain(workloads).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// The addresses that sidecars of each namespace listen on.
 #[derive(Default)]
 struct Addresses<'a>(BTreeMap<&'a str, HashSet<Capture>>);

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
 use envoy_types::pb::envoy::config::listener::v3::Listener;
 use envoy_types::pb::envoy::config::listener::v3::filter::ConfigType;
-use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
+use envoy_types::pb::envoy::config::route::v3::VirtualHost;
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::route_action::ClusterSpecifier;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
@@ -73,54 +73,122 @@ pub enum Dangling {
 /// # Errors
 ///
 /// All that is wrong, in the order of the resources.
-pub fn check(resources: &Resources) -> Result<(), Vec<Dangling>> {
-    let mut faults = Vec::new();
-    let clusters = names(&resources.clusters, "clusters", |c| &c.name, &mut faults);
-    let endpoints = names(
-        &resources.endpoints,
-        "lists of endpoints",
-        |e| &e.cluster_name,
-        &mut faults,
-    );
-    names(&resources.listeners, "listeners", |l| &l.name, &mut faults);
-    let routes = names(
-        &resources.routes,
-        "route configurations",
-        |r| &r.name,
-        &mut faults,
-    );
-    names(
-        &resources.runtimes,
-        "runtime layers",
-        |r| &r.name,
-        &mut faults,
-    );
-
-    for cluster in &resources.clusters {
-        if let Some(wanted) = endpoints_of(cluster).filter(|name| !endpoints.contains(name)) {
-            faults.push(Dangling::Endpoints {
-                cluster: cluster.name.clone(),
-                endpoints: wanted.to_owned(),
-            });
+pub fn check(resources: &Resources<'_>) -> Result<(), Vec<Dangling>> {
+    let mut check = Check::new(resources);
+    for routes in &resources.routes {
+        for host in routes.virtual_hosts() {
+            check.virtual_host(&routes.name, &host);
         }
     }
-    for listener in &resources.listeners {
-        for wanted in routes_of(listener) {
-            if !routes.contains(wanted.as_str()) {
-                faults.push(Dangling::Routes {
-                    listener: listener.name.clone(),
-                    routes: wanted,
+    check.verdict()
+}
+
+/// A check under way: the virtual hosts come one by one.
+pub(super) struct Check<'a> {
+    clusters: HashSet<&'a str>,
+    /// Those of the route configuration that is looked at.
+    hosts: (&'a str, HashSet<String>),
+    faults: Vec<Dangling>,
+}
+
+impl<'a> Check<'a> {
+    /// Checks all but the virtual hosts.
+    pub(super) fn new(resources: &'a Resources<'_>) -> Self {
+        let mut faults = Vec::new();
+        let clusters = names(&resources.clusters, "clusters", |c| &c.name, &mut faults);
+        let endpoints = names(
+            &resources.endpoints,
+            "lists of endpoints",
+            |e| &e.cluster_name,
+            &mut faults,
+        );
+        names(&resources.listeners, "listeners", |l| &l.name, &mut faults);
+        let routes = names(
+            &resources.routes,
+            "route configurations",
+            |r| &r.name,
+            &mut faults,
+        );
+        names(
+            &resources.runtimes,
+            "runtime layers",
+            |r| &r.name,
+            &mut faults,
+        );
+
+        for cluster in &resources.clusters {
+            if let Some(wanted) = endpoints_of(cluster).filter(|name| !endpoints.contains(name)) {
+                faults.push(Dangling::Endpoints {
+                    cluster: cluster.name.clone(),
+                    endpoints: wanted.to_owned(),
+                });
+            }
+        }
+        for listener in &resources.listeners {
+            for wanted in routes_of(listener) {
+                if !routes.contains(wanted.as_str()) {
+                    faults.push(Dangling::Routes {
+                        listener: listener.name.clone(),
+                        routes: wanted,
+                    });
+                }
+            }
+        }
+        Self {
+            clusters,
+            hosts: Default::default(),
+            faults,
+        }
+    }
+
+    /// Checks a virtual host; those of a route configuration come one after the other.
+    pub(super) fn virtual_host(&mut self, routes: &'a str, host: &VirtualHost) {
+        let Self {
+            clusters,
+            hosts,
+            faults,
+        } = self;
+        if hosts.0 != routes {
+            *hosts = (routes, HashSet::new());
+        }
+        for domain in &host.domains {
+            if !hosts.1.insert(domain.clone()) {
+                faults.push(Dangling::Host {
+                    routes: routes.to_owned(),
+                    host: domain.clone(),
+                });
+            }
+        }
+        // The routes of one virtual host name the same few clusters over and over: each fault is told once.
+        let mut told = HashSet::new();
+        let mut wants = |cluster: &String, fault: fn(String, String) -> Dangling| {
+            if !clusters.contains(cluster.as_str()) && told.insert(cluster.clone()) {
+                faults.push(fault(host.name.clone(), cluster.clone()));
+            }
+        };
+        for route in &host.routes {
+            let Some(Action::Route(action)) = &route.action else {
+                continue;
+            };
+            if let Some(ClusterSpecifier::Cluster(cluster)) = &action.cluster_specifier {
+                wants(cluster, |host, cluster| Dangling::Cluster { host, cluster });
+            }
+            for policy in &action.request_mirror_policies {
+                wants(&policy.cluster, |host, cluster| Dangling::MirrorCluster {
+                    host,
+                    cluster,
                 });
             }
         }
     }
-    for routes in &resources.routes {
-        check_routes(routes, &clusters, &mut faults);
-    }
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(faults)
+
+    /// All that is wrong.
+    pub(super) fn verdict(self) -> Result<(), Vec<Dangling>> {
+        if self.faults.is_empty() {
+            Ok(())
+        } else {
+            Err(self.faults)
+        }
     }
 }
 
@@ -169,39 +237,4 @@ fn routes_of(listener: &Listener) -> Vec<String> {
             _ => None,
         })
         .collect()
-}
-
-fn check_routes(routes: &RouteConfiguration, clusters: &HashSet<&str>, faults: &mut Vec<Dangling>) {
-    let mut hosts = HashSet::new();
-    for virtual_host in &routes.virtual_hosts {
-        for host in &virtual_host.domains {
-            if !hosts.insert(host.as_str()) {
-                faults.push(Dangling::Host {
-                    routes: routes.name.clone(),
-                    host: host.clone(),
-                });
-            }
-        }
-        // The routes of one virtual host name the same few clusters over and over: each fault is told once.
-        let mut told = HashSet::new();
-        let mut wants = |cluster: &String, fault: fn(String, String) -> Dangling| {
-            if !clusters.contains(cluster.as_str()) && told.insert(cluster.clone()) {
-                faults.push(fault(virtual_host.name.clone(), cluster.clone()));
-            }
-        };
-        for route in &virtual_host.routes {
-            let Some(Action::Route(action)) = &route.action else {
-                continue;
-            };
-            if let Some(ClusterSpecifier::Cluster(cluster)) = &action.cluster_specifier {
-                wants(cluster, |host, cluster| Dangling::Cluster { host, cluster });
-            }
-            for policy in &action.request_mirror_policies {
-                wants(&policy.cluster, |host, cluster| Dangling::MirrorCluster {
-                    host,
-                    cluster,
-                });
-            }
-        }
-    }
 }

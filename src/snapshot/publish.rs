@@ -10,7 +10,7 @@ use super::Exceptions;
 use super::ResourceType;
 use super::Snapshot;
 use super::World;
-use super::check::check;
+use super::check::Check;
 use super::encode;
 use super::encode::Encoded;
 use super::pool::Pool;
@@ -36,7 +36,7 @@ pub struct Built {
 ///
 /// `previous` is what the last call made. A group that did not change keeps its `Arc`, a resource that did not change
 /// keeps its bytes, and what cannot have changed is not looked at: the work is in proportion to what did. A group that
-/// fails the [`check`] keeps its previous snapshot; if it has none it gets none, and its sidecars are served as the
+/// fails the [`check`](super::check) keeps its previous snapshot; if it has none it gets none, and its sidecars are served as the
 /// fallback group. A fault is reported by the call that meets it; again only once the group has changed, or while it has
 /// no snapshot at all.
 pub fn build(model: Model, previous: Option<&Built>) -> (Built, Vec<(GroupId, Vec<Dangling>)>) {
@@ -44,7 +44,7 @@ pub fn build(model: Model, previous: Option<&Built>) -> (Built, Vec<(GroupId, Ve
 }
 
 fn build_with(
-    translate: impl Fn(&Group) -> Resources,
+    translate: impl Fn(&Group) -> Resources<'_>,
     model: Model,
     previous: Option<&Built>,
 ) -> (Built, Vec<(GroupId, Vec<Dangling>)>) {
@@ -126,12 +126,13 @@ impl Built {
 
 /// The snapshot of these resources: the one before if it is equal.
 fn next(
-    resources: &Resources,
+    resources: &Resources<'_>,
     before: Option<&Arc<Snapshot>>,
     pool: &mut Pool<'_>,
 ) -> Result<Arc<Snapshot>, Vec<Dangling>> {
-    check(resources)?;
-    let mut encoded = encode::by_type(resources);
+    let mut check = Check::new(resources);
+    let mut encoded = encode::by_type(resources, |routes, host| check.virtual_host(routes, host));
+    check.verdict()?;
     for (ty, all) in &mut encoded {
         pool.share(*ty, all);
     }
@@ -208,7 +209,7 @@ mod tests {
         }
     }
 
-    fn broken(group: &Group) -> Resources {
+    fn broken(group: &Group) -> Resources<'_> {
         let mut resources = translate(group);
         resources.routes.clear();
         resources

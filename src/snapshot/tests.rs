@@ -77,7 +77,7 @@ fn what_is_translated_passes_the_check() {
 #[test]
 fn every_missing_or_doubled_name_is_told() {
     const HOST: &str = "`ok-v1.pipy`";
-    type Break = fn(&mut Resources);
+    type Break = fn(&mut Resources<'_>);
     let cases: [(Break, &str, &str); 6] = [
         (
             |r| r.clusters.retain(|c| c.name != "pipy/ok-v1|8080"),
@@ -106,7 +106,7 @@ fn every_missing_or_doubled_name_is_told() {
         ),
         (
             |r| {
-                let hosts = &mut r.routes[0].virtual_hosts;
+                let hosts = &mut r.routes[0].hosts;
                 hosts.extend(hosts.last().cloned());
             },
             "the routes `outbound`",
@@ -114,7 +114,8 @@ fn every_missing_or_doubled_name_is_told() {
         ),
     ];
     for (break_it, start, end) in cases {
-        let mut resources = translate(&group(1));
+        let group = group(1);
+        let mut resources = translate(&group);
         break_it(&mut resources);
         let faults: Vec<String> = check(&resources)
             .unwrap_err()

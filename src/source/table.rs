@@ -26,6 +26,11 @@ impl<T, K: Ord + Clone> Table<T, K> {
         Arc::make_mut(&mut self.0).insert(name, object.into())
     }
 
+    /// Whether the two are one: then they are equal, and else they may be.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Adds an object, or puts it in the place of one that differs. Tells whether that changed anything.
     pub fn put(&mut self, name: K, object: Sourced<T>) -> bool
     where

@@ -26,7 +26,8 @@ fn names<T>(all: &[T], name: impl Fn(&T) -> &String) -> Vec<&str> {
 
 #[test]
 fn each_address_has_a_listener_and_each_port_its_routes() {
-    let resources = translate(&full());
+    let group = full();
+    let resources = translate(&group);
     assert_eq!(
         names(&resources.listeners, |one| &one.name),
         ["10.96.0.7:8080", "10.96.0.7:9090", "[fd00::7]:8080"]
@@ -43,7 +44,7 @@ fn each_address_has_a_listener_and_each_port_its_routes() {
         names(&resources.routes, |one| &one.name),
         ["pipy/ok-v1|8080", "pipy/ok-v1|9090"]
     );
-    for routes in &resources.routes {
+    for routes in tests::messages(&resources) {
         let hosts = names(&routes.virtual_hosts, |one| &one.name);
         // With the port and without, but with no other.
         let [is_8080, is_9090] =
@@ -55,9 +56,10 @@ fn each_address_has_a_listener_and_each_port_its_routes() {
 }
 
 /// Clusters that routes name and that are not there.
-fn dangling(resources: &Resources) -> Vec<String> {
+fn dangling(resources: &Resources<'_>) -> Vec<String> {
     let clusters = names(&resources.clusters, |one| &one.name);
-    let hosts = resources.routes.iter().flat_map(|one| &one.virtual_hosts);
+    let routes = tests::messages(resources);
+    let hosts = routes.iter().flat_map(|one| &one.virtual_hosts);
     let mut missing = Vec::new();
     for route in hosts.flat_map(|host| &host.routes) {
         let Some(Action::Route(action)) = &route.action else {
@@ -76,7 +78,8 @@ fn dangling(resources: &Resources) -> Vec<String> {
 fn a_change_of_a_share_changes_the_runtime_only() {
     let mut changed = full();
     changed.destinations[0].ports[0].mirrors[0].fraction = Fraction::ONE;
-    let (before, after) = (translate(&full()), translate(&changed));
+    let full = full();
+    let (before, after) = (translate(&full), translate(&changed));
     assert_ne!(before.runtimes, after.runtimes);
     let runtimes = before.runtimes.clone();
     assert_eq!(Resources { runtimes, ..after }, before);
@@ -95,7 +98,8 @@ fn an_address_more_adds_a_listener_and_changes_none() {
     changed.destinations[0].ports[0]
         .addresses
         .push("192.0.2.1:8080".parse().unwrap());
-    let (before, mut after) = (translate(&full()), translate(&changed));
+    let full = full();
+    let (before, mut after) = (translate(&full), translate(&changed));
     after
         .listeners
         .retain(|listener| listener.name != "192.0.2.1:8080");
@@ -106,7 +110,8 @@ fn an_address_more_adds_a_listener_and_changes_none() {
 fn switching_mirrors_off_leaves_the_way_of_the_requests() {
     let mut off = full();
     off.destinations[0].ports[0].mirrors.clear();
-    let (before, after) = (translate(&full()), translate(&off));
+    let full = full();
+    let (before, after) = (translate(&full), translate(&off));
     assert_eq!(before.listeners, after.listeners);
     for cluster in &after.clusters {
         assert!(before.clusters.contains(cluster), "{}", cluster.name);

@@ -37,14 +37,15 @@ mod tests;
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
 use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use envoy_types::pb::envoy::config::listener::v3::Listener;
-use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
 
 use crate::model::{Capture, Group};
 use crate::proto::envoy::service::runtime::v3::Runtime;
 
+pub use route::Routes;
+
 /// The messages of one group; each list is sorted by name, and no name is in it twice.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Resources {
+pub struct Resources<'g> {
     /// Where requests and copies go.
     pub clusters: Vec<Cluster>,
     /// The endpoints of the clusters.
@@ -52,13 +53,13 @@ pub struct Resources {
     /// Where the sidecar listens.
     pub listeners: Vec<Listener>,
     /// Which request goes where, and is copied whereto.
-    pub routes: Vec<RouteConfiguration>,
+    pub routes: Vec<Routes<'g>>,
     /// How many requests are copied.
     pub runtimes: Vec<Runtime>,
 }
 
 /// The messages of a group.
-pub fn translate(group: &Group) -> Resources {
+pub fn translate(group: &Group) -> Resources<'_> {
     let (listeners, routes) = match group.capture {
         Capture::Explicit(at) => (
             vec![listener::forward_proxy(at)],

@@ -21,8 +21,73 @@ use super::passthrough;
 use super::values::seconds;
 use crate::model::{DestinationPort, Group};
 
+/// A route configuration. Its virtual hosts are made one by one as they are looked at: a group of many destinations has
+/// thousands, which as messages take ten times the memory of what is sent.
+#[derive(Clone, Debug)]
+pub struct Routes<'g> {
+    /// What listeners call it.
+    pub name: String,
+    pub(crate) hosts: Vec<Host<'g>>,
+}
+
+/// What a virtual host is made of.
+#[derive(Clone, Debug)]
+pub(crate) enum Host<'g> {
+    /// A form of a destination port that is told by its Host.
+    Named(&'g DestinationPort, HostForm),
+    /// A form of a destination port that is told by its address.
+    Captured(&'g DestinationPort, HostForm),
+    /// Everything else that comes to a forward proxy on this port.
+    Rest(u16),
+}
+
+impl Routes<'_> {
+    /// The virtual hosts.
+    pub fn virtual_hosts(&self) -> impl Iterator<Item = VirtualHost> {
+        self.hosts.iter().map(Host::message)
+    }
+
+    /// All but the virtual hosts.
+    pub fn frame(&self) -> RouteConfiguration {
+        RouteConfiguration {
+            name: self.name.clone(),
+            // From whatever is sent on: requests, their copies, and what passes through.
+            request_headers_to_remove: vec![FRAMING_HEADER.to_owned()],
+            ..RouteConfiguration::default()
+        }
+    }
+
+    /// The whole.
+    pub fn message(&self) -> RouteConfiguration {
+        RouteConfiguration {
+            virtual_hosts: self.virtual_hosts().collect(),
+            ..self.frame()
+        }
+    }
+}
+
+/// What is sent is what counts.
+impl PartialEq for Routes<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.frame() == other.frame() && self.virtual_hosts().eq(other.virtual_hosts())
+    }
+}
+
+impl Host<'_> {
+    fn message(&self) -> VirtualHost {
+        match self {
+            Self::Named(port, form) => {
+                let primary = cluster::primary_name(&port.backend);
+                virtual_host(port, form, &primary, Vec::new())
+            }
+            Self::Captured(port, form) => virtual_host(port, form, PASSTHROUGH, vec![connect()]),
+            Self::Rest(listen) => passthrough::virtual_host(*listen),
+        }
+    }
+}
+
 /// The route configuration of a forward proxy on this port: each form of each destination, all the rest.
-pub(super) fn by_host(group: &Group, listen: u16) -> RouteConfiguration {
+pub(super) fn by_host(group: &Group, listen: u16) -> Routes<'_> {
     let mut virtual_hosts = Vec::new();
     // A domain that is claimed twice makes Envoy refuse the whole configuration: the first claim counts.
     let mut claimed: HashSet<String> = HashSet::from(["*".to_owned()]);
@@ -30,19 +95,21 @@ pub(super) fn by_host(group: &Group, listen: u16) -> RouteConfiguration {
         for port in &destination.ports {
             for form in hosts::forms(destination, port) {
                 if claimed.insert(form.host.clone()) {
-                    let primary = cluster::primary_name(&port.backend);
-                    virtual_hosts.push(virtual_host(port, form, &primary, Vec::new()));
+                    virtual_hosts.push(Host::Named(port, form));
                 }
             }
         }
     }
-    virtual_hosts.push(passthrough::virtual_host(listen));
-    configuration(ROUTES.to_owned(), virtual_hosts)
+    virtual_hosts.push(Host::Rest(listen));
+    Routes {
+        name: ROUTES.to_owned(),
+        hosts: virtual_hosts,
+    }
 }
 
 /// The route configurations of the captured ports, by name. All requests of a port are for its destination, whatever their
 /// Host; of those to a Host that names it, the copies name the target in its place.
-pub(super) fn by_port(group: &Group) -> Vec<RouteConfiguration> {
+pub(super) fn by_port(group: &Group) -> Vec<Routes<'_>> {
     let mut configurations = BTreeMap::new();
     for destination in &group.destinations {
         for port in destination
@@ -52,12 +119,11 @@ pub(super) fn by_port(group: &Group) -> Vec<RouteConfiguration> {
         {
             let forms = hosts::names(destination, port).into_iter();
             let forms = forms.chain([HostForm::any()]);
-            let virtual_hosts =
-                forms.map(|form| virtual_host(port, form, PASSTHROUGH, vec![connect()]));
             let name = ServicePort::from(&*port.backend).to_string();
-            configurations
-                .entry(name.clone())
-                .or_insert_with(|| configuration(name, virtual_hosts.collect()));
+            configurations.entry(name.clone()).or_insert_with(|| {
+                let hosts = forms.map(|form| Host::Captured(port, form)).collect();
+                Routes { name, hosts }
+            });
         }
     }
     configurations.into_values().collect()
@@ -75,20 +141,10 @@ fn connect() -> Route {
     }
 }
 
-fn configuration(name: String, virtual_hosts: Vec<VirtualHost>) -> RouteConfiguration {
-    RouteConfiguration {
-        name,
-        virtual_hosts,
-        // From whatever is sent on: requests, their copies, and what passes through.
-        request_headers_to_remove: vec![FRAMING_HEADER.to_owned()],
-        ..RouteConfiguration::default()
-    }
-}
-
 /// One form of a port. What `first` does not match goes to the cluster `primary`, and is copied as the port says.
 fn virtual_host(
     port: &DestinationPort,
-    form: HostForm,
+    form: &HostForm,
     primary: &str,
     mut first: Vec<Route>,
 ) -> VirtualHost {
@@ -100,7 +156,7 @@ fn virtual_host(
     let routes = if port.mirrors.is_empty() {
         vec![route(any_request(), Vec::new())]
     } else {
-        let policies = mirror::policies(&port.mirrors, &form);
+        let policies = mirror::policies(&port.mirrors, form);
         mirror::cases()
             .into_iter()
             .map(|(case, verdict)| {
@@ -118,7 +174,7 @@ fn virtual_host(
     first.extend(routes);
     VirtualHost {
         name: form.host.clone(),
-        domains: vec![form.host],
+        domains: vec![form.host.clone()],
         routes: first,
         ..VirtualHost::default()
     }

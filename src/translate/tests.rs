@@ -9,7 +9,7 @@ use prost::Message;
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
 use super::names::ServicePort;
-use super::{Resources, captured, translate};
+use super::{Resources, Routes, captured, translate};
 use crate::model::{
     Backend, Capture, Certainty, Destination, DestinationPort, Fraction, Group, Mirror, Protocol,
 };
@@ -77,7 +77,12 @@ pub(super) fn full() -> Group {
     )])
 }
 
-pub(super) fn encoded(resources: &Resources) -> Vec<(&'static str, Vec<u8>)> {
+/// The route configurations.
+pub(super) fn messages(resources: &Resources<'_>) -> Vec<RouteConfiguration> {
+    resources.routes.iter().map(Routes::message).collect()
+}
+
+pub(super) fn encoded(resources: &Resources<'_>) -> Vec<(&'static str, Vec<u8>)> {
     fn all<M: Message>(url: &'static str, messages: &[M]) -> Vec<(&'static str, Vec<u8>)> {
         messages.iter().map(|m| (url, m.encode_to_vec())).collect()
     }
@@ -90,7 +95,7 @@ pub(super) fn encoded(resources: &Resources) -> Vec<(&'static str, Vec<u8>)> {
         all("envoy.config.listener.v3.Listener", &resources.listeners),
         all(
             "envoy.config.route.v3.RouteConfiguration",
-            &resources.routes,
+            &messages(resources),
         ),
         all("envoy.service.runtime.v3.Runtime", &resources.runtimes),
     ]
@@ -148,7 +153,7 @@ fn every_field_has_a_name_in_proto() {
         let again = proto::decode(url, &message.encode_to_vec()).unwrap();
         assert_eq!(again, message);
     }
-    let routes = &translate(&full()).routes[0];
+    let routes = &messages(&translate(&full()))[0];
     let url = "envoy.config.route.v3.RouteConfiguration";
     let through = proto::decode(url, &routes.encode_to_vec()).unwrap();
     let back = RouteConfiguration::decode(through.encode_to_vec().as_slice()).unwrap();
@@ -159,7 +164,8 @@ fn every_field_has_a_name_in_proto() {
 fn a_change_of_a_share_changes_the_runtime_only() {
     let mut changed = full();
     changed.destinations[0].ports[0].mirrors[0].fraction = Fraction::ONE;
-    let (before, after) = (translate(&full()), translate(&changed));
+    let full = full();
+    let (before, after) = (translate(&full), translate(&changed));
     assert_ne!(before.runtimes, after.runtimes);
     assert_eq!(
         Resources {
@@ -174,7 +180,8 @@ fn a_change_of_a_share_changes_the_runtime_only() {
 fn a_change_of_endpoints_changes_the_endpoints_only() {
     let mut changed = full();
     changed.destinations[0].ports[0].mirrors[1].target = backend("ok-v3", 80, Protocol::Http1, 3);
-    let (before, after) = (translate(&full()), translate(&changed));
+    let full = full();
+    let (before, after) = (translate(&full), translate(&changed));
     assert_ne!(before.endpoints, after.endpoints);
     assert_eq!(
         Resources {
@@ -189,22 +196,23 @@ fn a_change_of_endpoints_changes_the_endpoints_only() {
 fn switching_mirrors_off_leaves_the_way_of_the_requests() {
     let mut off = full();
     off.destinations[0].ports[0].mirrors.clear();
-    let before = translate(&full());
+    let full = full();
+    let before = translate(&full);
     let after = translate(&off);
     for cluster in &after.clusters {
         assert!(before.clusters.contains(cluster), "{}", cluster.name);
     }
     assert_eq!(before.listeners, after.listeners);
-    let hosts = |resources: &Resources| -> Vec<String> {
-        let hosts = &resources.routes[0].virtual_hosts;
-        hosts.iter().map(|host| host.name.clone()).collect()
+    let hosts = |resources: &Resources<'_>| -> Vec<String> {
+        let hosts = resources.routes[0].virtual_hosts();
+        hosts.map(|host| host.name).collect()
     };
     assert_eq!(hosts(&before), hosts(&after));
 }
 
 #[test]
 fn every_route_of_a_destination_leads_to_it_without_a_timeout() {
-    let routes = &translate(&full()).routes[0];
+    let routes = &messages(&translate(&full()))[0];
     for host in &routes.virtual_hosts {
         for route in &host.routes {
             let Some(Action::Route(action)) = &route.action else {
@@ -229,7 +237,7 @@ fn a_host_that_two_destinations_claim_goes_to_the_first() {
         destination("b", vec![plain("b", 80)]),
     ]);
     let mut seen = std::collections::HashSet::new();
-    for host in &translate(&twice).routes[0].virtual_hosts {
+    for host in translate(&twice).routes[0].virtual_hosts() {
         for domain in &host.domains {
             assert!(seen.insert(domain.clone()), "{domain} twice");
         }
@@ -240,7 +248,7 @@ fn a_host_that_two_destinations_claim_goes_to_the_first() {
 fn port_zero_has_no_loop_to_guard() {
     let mut anywhere = group(Vec::new());
     anywhere.capture = Capture::Explicit(([127, 0, 0, 1], 0).into());
-    let routes = |group| translate(group).routes[0].virtual_hosts[0].routes.len();
+    let routes = |group| messages(&translate(group))[0].virtual_hosts[0].routes.len();
     assert_eq!((routes(&anywhere), routes(&group(Vec::new()))), (1, 2));
 }
 
@@ -279,7 +287,7 @@ proptest! {
         for name in endpoints {
             prop_assert!(name.parse::<ServicePort>().is_ok());
         }
-        for host in &resources.routes[0].virtual_hosts {
+        for host in resources.routes[0].virtual_hosts() {
             for route in &host.routes {
                 let Some(Action::Route(action)) = &route.action else { continue };
                 for policy in &action.request_mirror_policies {

@@ -6,8 +6,11 @@ use mirrorplane::model::Mirror;
 use mirrorplane::model::Model;
 use mirrorplane::name::Namespaced;
 use mirrorplane::pipeline::Pipeline;
+use mirrorplane::resolve::Kept;
 use mirrorplane::resolve::Settings;
+use mirrorplane::resolve::resolve;
 use mirrorplane::snapshot::build;
+use proptest::collection::vec;
 use proptest::prelude::ProptestConfig;
 use proptest::prelude::Strategy;
 use proptest::prelude::any;
@@ -15,6 +18,7 @@ use proptest::prop_assert;
 use proptest::prop_assert_eq;
 use proptest::prop_assert_ne;
 use proptest::proptest;
+use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
@@ -74,6 +78,33 @@ proptest! {
         let second = world.resolve();
         prop_assert_eq!(first.model, second.model);
         prop_assert_eq!(first.kept, second.kept);
+    }
+
+    #[test]
+    fn what_is_kept_decides_nothing(first in objects(), others in objects(), turns in vec((any::<Index>(), any::<bool>()), 1..8)) {
+        // The one shares with its past whatever is not replaced; the other is made anew each time, so that nothing is kept.
+        let mut one = world(&first);
+        let mut all = first;
+        let mut kept = Kept::default();
+        for (turn, loses_a_pod) in turns {
+            let object = turn.get(&others).clone();
+            one.add(object.clone());
+            all.push(object);
+            let pod = one.objects.pods.keys().next().cloned();
+            if let Some(pod) = pod.filter(|_| loses_a_pod) {
+                one.objects.pods.take(&pod);
+                let is_it = |object: &Value| {
+                    let metadata = &object["metadata"];
+                    object["kind"] == "Pod" && metadata["namespace"] == pod.namespace.as_str() && metadata["name"] == pod.name.as_str()
+                };
+                all.retain(|object| !is_it(object));
+            }
+            for _ in 0..2 {
+                let other = resolve(&world(&all).objects, &Settings::default(), &kept);
+                prop_assert_eq!(&one.resolve(), &other);
+                kept = other.kept;
+            }
+        }
     }
 
     #[test]
