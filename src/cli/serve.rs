@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use anyhow::bail;
 use tokio::net::TcpListener;
 use tracing::info;
 
@@ -16,6 +17,7 @@ use super::input::Input;
 use super::serve_rollout::Rollout;
 use super::serve_security::Security;
 use super::serve_status::Status;
+use super::serve_webhook::Materials;
 use super::serve_webhook::Webhooks;
 use crate::admin;
 use crate::app;
@@ -133,8 +135,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             config = admin::meanwhile(admin.as_ref(), stats, preparing) => Some(config?),
             () = &mut stop => None,
         };
-        if let Some(config) = config {
-            app::run(app::Config { admin, ..config }, stop).await?;
+        if let Some((config, certificates)) = config {
+            tokio::select! {
+                ended = app::run(app::Config { admin, ..config }, stop) => ended?,
+                () = ended(certificates) => bail!("nobody keeps the certificates any more"),
+            }
         }
         info!("stopped");
         Ok(ExitCode::SUCCESS)
@@ -143,7 +148,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Binds, reads the files, and waits for what only the Kubernetes API has: for all but where operators ask, which does not
 /// wait.
-async fn prepare(args: Args, stats: Arc<Stats>) -> anyhow::Result<app::Config> {
+async fn prepare(
+    args: Args,
+    stats: Arc<Stats>,
+) -> anyhow::Result<(app::Config, Option<Materials>)> {
     let input = Input::new(args.config_dir, args.cluster);
     let capture = args.capture.unwrap_or(input.default_capture());
     let source = input.source().await?;
@@ -152,9 +160,17 @@ async fn prepare(args: Args, stats: Arc<Stats>) -> anyhow::Result<app::Config> {
     info!(address = %listener.local_addr()?, objects = %input, "serving");
     let own = args.webhooks.certificates(&input).await?;
     let tls = own.as_ref().map(|own| own.tls.clone());
+    if args.webhooks.is_on() && capture == CaptureMode::Explicit {
+        bail!(
+            "--webhook: the sidecars that it adds capture transparently; leave --capture explicit out"
+        );
+    }
+    // The Kubernetes API has no certificate of a sidecar.
+    let given = args.security.for_anyone().await?;
     let entrance = args.security.entrance(listener, &input, tls).await?;
-    let webhook = args.webhooks.webhook(&input, own, entrance.tls.clone());
-    Ok(app::Config {
+    let materials = own.as_ref().map(|own| own.materials.clone());
+    let webhook = args.webhooks.webhook(&input, own, given);
+    let config = app::Config {
         status: args.status.settings(&source),
         source,
         entrance,
@@ -165,5 +181,14 @@ async fn prepare(args: Args, stats: Arc<Stats>) -> anyhow::Result<app::Config> {
         rollout: args.rollout.settings(),
         stats,
         admin: None,
-    })
+    };
+    Ok((config, materials))
+}
+
+/// Waits until nobody keeps the certificates; for ever, if there are none to keep.
+async fn ended(certificates: Option<Materials>) {
+    match certificates {
+        Some(mut certificates) => while certificates.changed().await.is_ok() {},
+        None => std::future::pending().await,
+    }
 }

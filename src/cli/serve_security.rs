@@ -104,6 +104,21 @@ impl Security {
         Ok(())
     }
 
+    /// What the files of --tls-cert hold, for a server that asks clients for no certificate; `None` without them.
+    pub(super) async fn for_anyone(
+        &self,
+    ) -> anyhow::Result<Option<watch::Receiver<Arc<ServerConfig>>>> {
+        let (Some(certificate), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) else {
+            return Ok(None);
+        };
+        let files = TlsFiles {
+            certificate,
+            key,
+            clients: ClientCertificates::NotAsked,
+        };
+        Ok(Some(files.follow().await.context("TLS")?))
+    }
+
     /// Reads the files, and goes on doing so. Without them `own` is what it serves with.
     pub(super) async fn entrance(
         self,

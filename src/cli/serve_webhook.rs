@@ -12,6 +12,8 @@ use clap::ValueEnum;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tracing::info;
 
 use super::input::Input;
@@ -80,15 +82,23 @@ impl FromStr for Address {
     }
 }
 
+/// What the Secret holds, as it is now.
+pub(super) type Materials = watch::Receiver<Option<Arc<Material>>>;
+
 /// The certificates of the Secret, as they are now.
 #[derive(Clone, Debug)]
 pub(super) struct Own {
-    materials: watch::Receiver<Option<Arc<Material>>>,
+    pub(super) materials: Materials,
     /// What to serve with.
     pub(super) tls: watch::Receiver<Arc<ServerConfig>>,
 }
 
 impl Webhooks {
+    /// Whether webhooks are asked for.
+    pub(super) fn is_on(&self) -> bool {
+        self.webhook.0.is_some()
+    }
+
     /// Whether the control plane has certificates without being given files.
     pub(super) fn has_certificates(&self) -> bool {
         self.certificates == Certificates::Secret
@@ -153,8 +163,10 @@ impl Webhooks {
 pub(super) fn certificates_of(path: &Path) -> anyhow::Result<String> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    if !text.contains("-----BEGIN CERTIFICATE-----") {
-        bail!("{}: no certificates in PEM form", path.display());
+    // They become a part of Pods, which would not start with anything else.
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    match read {
+        Ok(certificates) if !certificates.is_empty() => Ok(text),
+        _ => bail!("{}: no certificates in PEM form", path.display()),
     }
-    Ok(text)
 }
