@@ -36,6 +36,7 @@
 //! | [`app`] | settings | the wiring of `serve` |
 //! | [`cli`] | the command line | the commands, one file each |
 //! | [`proto`], [`name`] | | the wire format; `namespace/name` |
+//! | `throttle` | a flood of events | a few lines of the log |
 //!
 //! # Invariants
 //!
@@ -70,5 +71,6 @@ pub mod sidecar;
 pub mod snapshot;
 pub mod source;
 pub mod status;
+mod throttle;
 pub mod translate;
 pub mod transport;

@@ -109,7 +109,7 @@ impl Answers {
         match answered {
             Ok((uid, answer)) => Ok(answer.to_json(&uid)),
             Err(unanswered) => {
-                tracing::warn!(webhook, why = unanswered.why, "a question was not answered");
+                self.stats.unanswered(webhook, &unanswered.why);
                 Err(unanswered)
             }
         }

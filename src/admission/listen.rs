@@ -1,8 +1,8 @@
 //! The socket: the only I/O here but for [`Homes`](super::Homes).
 
-use std::convert::Infallible;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,18 +11,11 @@ use http::Request;
 use http::Response;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use http_body_util::BodyExt;
+use http::request::Parts;
 use http_body_util::Full;
-use http_body_util::Limited;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioExecutor;
-use hyper_util::rt::TokioIo;
-use hyper_util::rt::TokioTimer;
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -32,7 +25,14 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::answer::Answers;
 use super::answer::Unanswered;
+use super::attend::Until;
+use super::attend::asked;
+use super::attend::attend;
+use super::body::Room;
+use super::body::read;
 use super::home::Homes;
+use super::seats::Seats;
+use super::stats::Away;
 use super::stats::Stats;
 use crate::resolve;
 use crate::sidecar::inject;
@@ -41,14 +41,8 @@ use crate::transport::Connection;
 use crate::transport::accept;
 use crate::transport::speaking;
 
-/// Connections at a time. API servers are few, and keep theirs.
-const CONNECTIONS: usize = 128;
-/// The largest question, in bytes: an object twice, each as large as etcd takes it, and room to spare.
-const LARGEST: usize = 8 << 20;
 /// How long a question and its answer may take together: less than the five seconds of `timeoutSeconds` in the manifests.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// How long a connection may be without a question, or take for the head of one.
-const IDLE: Duration = Duration::from_secs(300);
 /// How long questions are still taken after the order to stop: the API server may not know of it yet.
 const LINGER: Duration = Duration::from_secs(2);
 /// How long the last answers may take after that.
@@ -90,49 +84,64 @@ pub async fn run(
         homes,
         sidecar,
     } = webhook;
-    let answers = Answers::new(homes, sidecar, settings, states, stats);
+    let answers = Answers::new(homes, sidecar, settings, states, Arc::clone(&stats));
     // API servers want the old one, so that they can spread what they ask.
     let tls = speaking(tls, &[b"h2", b"http/1.1"]);
-    let (ready, mut connections) = mpsc::channel(16);
-    let accepting = accept(listener, Some(tls), ready, |address, failure| {
-        tracing::debug!(%address, ?failure, "no connection to the webhooks");
-    });
     let answers = Arc::new(answers);
-    let free = Arc::new(Semaphore::new(CONNECTIONS));
-    let graceful = GracefulShutdown::new();
-    let mut tasks = JoinSet::new();
+    let answer = move |head: Parts, body: Bytes| {
+        let answers = Arc::clone(&answers);
+        async move { answers.answer(&head.method, head.uri.path(), &body).await }
+    };
     let end = async {
         if stopping.wait_for(|stopping| *stopping).await.is_ok() {
             sleep(LINGER).await;
         }
     };
+    serve(listener, Some(tls), answer, stats, end).await;
+}
+
+async fn serve<A, F>(
+    listener: TcpListener,
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+    answer: A,
+    stats: Arc<Stats>,
+    end: impl Future<Output = ()>,
+) where
+    A: Fn(Parts, Bytes) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Value, Unanswered>> + Send + 'static,
+{
+    let (ready, mut connections) = mpsc::channel(16);
+    let accepting = accept(listener, tls, ready, |address, failure| {
+        tracing::debug!(%address, ?failure, "no connection to the webhooks");
+    });
+    let (closing, is_closing) = watch::channel(false);
+    let seats = Arc::new(Seats::new());
+    let mut tasks = JoinSet::new();
     let taking = async {
         while let Some(connection) = next(&mut connections).await {
             while tasks.try_join_next().is_some() {}
-            let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
-                return; // Nobody closes it.
-            };
-            let answers = Arc::clone(&answers);
-            let service = service_fn(move |request| {
-                let answers = Arc::clone(&answers);
-                async move { Ok::<_, Infallible>(respond(&answers, request).await) }
-            });
-            let mut server = auto::Builder::new(TokioExecutor::new());
-            server
-                .http1()
-                .timer(TokioTimer::new())
-                .header_read_timeout(IDLE);
-            server
-                .http2()
-                .timer(TokioTimer::new())
-                .keep_alive_interval(Some(IDLE));
-            let connection = server.serve_connection(TokioIo::new(connection), service);
-            let connection = graceful.watch(connection.into_owned());
-            tasks.spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection to the webhooks failed");
+            let peer = connection.peer().address;
+            let seat = match seats.take(peer.ip()) {
+                Ok(seat) => seat,
+                Err(away) => {
+                    stats.turned_away(away, peer);
+                    continue;
                 }
-                drop(permit);
+            };
+            let (answer, stats) = (answer.clone(), Arc::clone(&stats));
+            let is_closing = is_closing.clone();
+            tasks.spawn(async move {
+                let attended = attend(connection, is_closing, |request, until| {
+                    let (answer, stats) = (answer.clone(), Arc::clone(&stats));
+                    let room = seat.room.clone();
+                    async move { respond(request, room, &until, answer, &stats, peer).await }
+                });
+                match attended.await {
+                    Ok(true) => stats.turned_away(Away::Quiet, peer),
+                    Ok(false) => {}
+                    Err(error) => tracing::debug!(%error, "a connection to the webhooks failed"),
+                }
+                drop(seat);
             });
         }
     };
@@ -141,7 +150,9 @@ pub async fn run(
         () = taking => {}
         () = end => {}
     }
-    if timeout(LAST, graceful.shutdown()).await.is_err() {
+    closing.send_replace(true);
+    let last = async { while tasks.join_next().await.is_some() {} };
+    if timeout(LAST, last).await.is_err() {
         tracing::warn!("some questions of the Kubernetes API were not answered to the end");
     }
 }
@@ -155,30 +166,38 @@ async fn next(connections: &mut mpsc::Receiver<io::Result<Connection>>) -> Optio
     }
 }
 
-async fn respond(answers: &Answers, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn respond<A, F>(
+    request: Request<Incoming>,
+    room: Room,
+    until: &Until,
+    answer: A,
+    stats: &Stats,
+    peer: SocketAddr,
+) -> Response<Full<Bytes>>
+where
+    A: Fn(Parts, Bytes) -> F,
+    F: Future<Output = Result<Value, Unanswered>>,
+{
     let answered = timeout(PATIENCE, async {
         let (head, body) = request.into_parts();
-        let body = match Limited::new(body, LARGEST).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) => {
-                return Err(Unanswered {
-                    status: StatusCode::PAYLOAD_TOO_LARGE,
-                    why: format!("the question cannot be read: {error}"),
-                });
-            }
-        };
-        answers.answer(&head.method, head.uri.path(), &body).await
+        let read = read(body, room).await.map_err(|away| {
+            stats.turned_away(away, peer);
+            unread(away)
+        });
+        let (body, _held) = read?.parts();
+        asked(until);
+        answer(head, body).await
     });
+    let text = "text/plain; charset=utf-8";
     let (status, kind, body) = match answered.await {
         Ok(Ok(answer)) => (StatusCode::OK, "application/json", answer.to_string()),
-        Ok(Err(Unanswered { status, why })) => (status, "text/plain; charset=utf-8", why),
+        Ok(Err(Unanswered { status, why })) => (status, text, why),
         Err(_) => {
-            tracing::warn!("a question of the Kubernetes API took too long");
-            let why = "took too long".to_owned();
+            stats.unanswered("", "it took too long");
             (
                 StatusCode::GATEWAY_TIMEOUT,
-                "text/plain; charset=utf-8",
-                why,
+                text,
+                "took too long".to_owned(),
             )
         }
     };
@@ -187,4 +206,71 @@ async fn respond(answers: &Answers, request: Request<Incoming>) -> Response<Full
     let kind = http::HeaderValue::from_static(kind);
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
+}
+
+fn unread(away: Away) -> Unanswered {
+    let (status, why) = match away {
+        Away::Large => (StatusCode::PAYLOAD_TOO_LARGE, "the question is too large"),
+        Away::Broken => (StatusCode::BAD_REQUEST, "the question broke off"),
+        _ => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the question came too slowly",
+        ),
+    };
+    Unanswered {
+        status,
+        why: why.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use serde_json::json;
+    use tokio::io::AsyncReadExt;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use tokio::net::TcpSocket;
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
+
+    use super::super::seats;
+    use super::Away;
+    use super::Stats;
+    use super::serve;
+
+    async fn connect(from: &str, to: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(from.parse().unwrap()).unwrap();
+        socket.connect(to).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_peer_does_not_keep_others_from_being_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stats = Arc::new(Stats::default());
+        let answer = |_, _| async { Ok(json!("yes")) };
+        tokio::spawn(serve(listener, None, answer, Arc::clone(&stats), pending()));
+        let mut idle = Vec::new();
+        for _ in 0..seats::ALL + 10 {
+            idle.push(connect("127.0.0.2:0", address).await);
+        }
+        let mut other = connect("127.0.0.3:0", address).await;
+        let question = b"POST /validate HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+        other.write_all(question).await.unwrap();
+        let mut said = String::new();
+        let asked = timeout(Duration::from_secs(4), other.read_to_string(&mut said));
+        asked.await.unwrap().unwrap();
+        assert!(
+            said.contains("200 OK") && said.ends_with("\"yes\""),
+            "{said}"
+        );
+        let beyond = seats::ALL + 10 - seats::OF_ONE;
+        assert_eq!(stats.count(Away::Share), beyond as u64);
+    }
 }

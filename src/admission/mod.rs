@@ -2,7 +2,10 @@
 //!
 //! | File | Idea |
 //! |---|---|
-//! | `listen` | the socket: TLS, limits, an end in order |
+//! | `listen` | the socket: TLS, an end in order |
+//! | `seats` | how many connections there may be, of all and of one peer |
+//! | `attend` | one connection: how long it may be quiet |
+//! | `body` | a question is read, as far as there is room |
 //! | `answer` | a path and a body → a status and a body |
 //! | `review` | the form of questions and answers |
 //! | `mutate` | a Pod → a sidecar |
@@ -17,10 +20,13 @@
 //! * Nothing is written, so that a dry run is one.
 
 mod answer;
+mod attend;
+mod body;
 mod home;
 mod listen;
 mod mutate;
 mod review;
+mod seats;
 mod stats;
 mod validate;
 

@@ -69,9 +69,14 @@ pub(super) fn mutate(request: &Request, home: &Home, settings: &Settings, stats:
                 ..Answer::default()
             }
         }
-        Err(wrong) => Answer {
-            refused: wrong.iter().map(|one| line(one, true)).collect(),
-            ..Answer::default()
-        },
+        // A Pod without a sidecar works, and one that is not made again after an eviction does not.
+        Err(wrong) => {
+            let codes: Vec<_> = wrong.iter().map(|one| one.code.as_str()).collect();
+            stats.misread(&Namespaced::new(home.name.clone(), name), &codes);
+            Answer {
+                warnings: wrong.iter().map(|one| line(one, true)).collect(),
+                ..Answer::default()
+            }
+        }
     }
 }

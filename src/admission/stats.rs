@@ -1,14 +1,19 @@
 //! What is counted.
 
 use std::fmt;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
 
+use crate::name::Namespaced;
 use crate::sidecar::inject::Reason;
+use crate::throttle::Throttle;
 
 type Labels = [(&'static str, &'static str); 2];
 type Label = [(&'static str, &'static str); 1];
@@ -27,11 +32,55 @@ pub(super) enum Outcome {
     Failed,
 }
 
-/// What the webhooks were asked, and how they answered.
+/// What annotations that cannot be understood count as.
+const MISREAD: &str = "bad_annotation";
+
+/// Why a connection was closed, or a question not read. Nobody needs a credential to come here, so there are limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Away {
+    /// There are as many connections as there may be.
+    Full,
+    /// Its peer has as many connections as it may have.
+    Share,
+    /// It asked nothing for too long.
+    Quiet,
+    /// The question was too large.
+    Large,
+    /// The question took too long to arrive, or there was no room for it.
+    Slow,
+    /// The question broke off.
+    Broken,
+}
+
+impl Away {
+    const ALL: [Self; 6] = [
+        Self::Full,
+        Self::Share,
+        Self::Quiet,
+        Self::Large,
+        Self::Slow,
+        Self::Broken,
+    ];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Share => "share",
+            Self::Quiet => "quiet",
+            Self::Large => "large",
+            Self::Slow => "slow",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// What the webhooks were asked, and how they answered. The log says it too, but not each time in a flood.
 pub struct Stats {
     requests: Family<Labels, Counter>,
     seconds: Family<Label, Histogram, fn() -> Histogram>,
     injections: Family<Label, Counter>,
+    away: Family<Label, Counter>,
+    throttle: Mutex<Throttle>,
 }
 
 impl fmt::Debug for Stats {
@@ -46,14 +95,19 @@ impl Default for Stats {
             requests: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             injections: Family::default(),
+            away: Family::default(),
+            throttle: Mutex::default(),
         };
         // Zero is a number too.
         for outcome in Reason::ALL
             .map(Reason::label)
             .into_iter()
-            .chain(["injected"])
+            .chain(["injected", MISREAD])
         {
             drop(stats.injections.get_or_create(&[("outcome", outcome)]));
+        }
+        for away in Away::ALL {
+            drop(stats.away.get_or_create(&[("reason", away.label())]));
         }
         stats
     }
@@ -77,6 +131,11 @@ impl Stats {
             "Pods that the webhook was asked about: injected, or why not",
             self.injections.clone(),
         );
+        registry.register(
+            "admission_turned_away",
+            "Connections to the webhooks that were closed, and questions that were not read, by reason",
+            self.away.clone(),
+        );
     }
 
     /// A question to a webhook was answered.
@@ -96,5 +155,43 @@ impl Stats {
     pub(super) fn decided(&self, left: Option<Reason>) {
         let outcome = left.map_or("injected", Reason::label);
         self.injections.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// Annotations of a Pod could not be understood, so it is left as it is.
+    pub(super) fn misread(&self, pod: &Namespaced, codes: &[&str]) {
+        self.injections.get_or_create(&[("outcome", MISREAD)]).inc();
+        if let Some(held_back) = self.may_say() {
+            tracing::warn!(%pod, ?codes, held_back, "a Pod gets no sidecar: its annotations cannot be understood");
+        }
+    }
+
+    /// A connection was closed, or a question not read.
+    pub(super) fn turned_away(&self, why: Away, peer: impl fmt::Display) {
+        let reason = why.label();
+        self.away.get_or_create(&[("reason", reason)]).inc();
+        // That a connection is not needed any more is nothing to warn of.
+        if why == Away::Quiet {
+            tracing::debug!(%peer, "a connection to the webhooks asked nothing");
+        } else if let Some(held_back) = self.may_say() {
+            tracing::warn!(%peer, reason, held_back, "a client of the webhooks was turned away");
+        }
+    }
+
+    /// A question had no answer.
+    pub(super) fn unanswered(&self, webhook: &str, why: &str) {
+        if let Some(held_back) = self.may_say() {
+            tracing::warn!(webhook, why, held_back, "a question was not answered");
+        }
+    }
+
+    /// How often something was turned away for a reason.
+    #[cfg(test)]
+    pub(super) fn count(&self, why: Away) -> u64 {
+        self.away.get_or_create(&[("reason", why.label())]).get()
+    }
+
+    fn may_say(&self) -> Option<u64> {
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        throttle.admit(Instant::now())
     }
 }

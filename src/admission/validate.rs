@@ -56,7 +56,22 @@ pub fn validate(object: &Value, world: Option<&Objects>, settings: &Settings) ->
             }
         }
     }
+    let own = &single.object.name.namespace;
+    for diagnostic in verdict.refused.iter_mut().chain(&mut verdict.warnings) {
+        if names_others(&diagnostic.help, own) {
+            diagnostic.help.clear();
+        }
+    }
     verdict
+}
+
+/// Whether a text names an object of a namespace other than `own`. Who asks is not known here, and may not be allowed to
+/// know what is there.
+fn names_others(text: &str, own: &str) -> bool {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted
+        .filter_map(|quoted| quoted.split_once('/'))
+        .any(|(namespace, _)| namespace != own)
 }
 
 fn report(objects: &Objects, settings: &Settings) -> Report {
@@ -196,6 +211,18 @@ mod tests {
         // As long as the world is not known, nothing is known to be missing.
         let verdict = validate(&config(good()), None, &Settings::default());
         assert_eq!(codes(&verdict), (vec![], vec![]));
+    }
+
+    #[test]
+    fn names_of_other_namespaces_are_kept_back() {
+        for (text, expected) in [
+            ("did you mean `zzz/secret-billing-api`?", true),
+            ("did you mean `curl/billing`?", false),
+            ("did you mean `billing`?", false),
+            ("write `enabled` or zzz/billing", false),
+        ] {
+            assert_eq!(super::names_others(text, "curl"), expected, "{text}");
+        }
     }
 
     #[test]

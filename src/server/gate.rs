@@ -17,12 +17,12 @@ use tonic::Status;
 
 use super::node::Node;
 use super::stats::Stats;
-use super::throttle::Throttle;
 use crate::access::Authentication;
 use crate::access::Claims;
 use crate::access::Decision;
 use crate::access::Refusal;
 use crate::access::Refused;
+use crate::throttle::Throttle;
 use crate::transport::Failure;
 use crate::transport::HANDSHAKE;
 use crate::transport::Peer;

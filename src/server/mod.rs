@@ -35,7 +35,6 @@
 //! | `clients`, `csds` | what each client was sent and said of it, resource by resource |
 //! | `trials` | what canaries make of what they try |
 //! | `operations` | health and reflection |
-//! | `throttle` | a flood of refusals is not a flood of log lines |
 //!
 //! "xDS protocol" in comments is Envoy's document "xDS REST and gRPC protocol". A session *pulls*: it is told of
 //! requests and snapshots, and asked for the next response only when the client can take one. So a slow client delays
@@ -69,7 +68,6 @@ mod stats;
 mod stream;
 mod subscription;
 mod substream;
-mod throttle;
 mod trials;
 mod warming;
 

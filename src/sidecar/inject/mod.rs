@@ -177,7 +177,7 @@ impl Target<'_> {
             self.annotation(key),
             message,
         )
-        .effect("the Pod is not made")
+        .effect("no sidecar is added")
         .help("correct it, or remove it")
     }
 
@@ -196,7 +196,7 @@ impl Target<'_> {
         let both = of_pod.into_iter().chain(of_namespace);
         both.map(|(path, message)| {
             Diagnostic::new(Code::BadInjection, self.origin, path, message)
-                .effect("the Pod is not made")
+                .effect("no sidecar is added")
                 .help(help)
         })
         .collect()

@@ -135,15 +135,25 @@ async fn pods_get_a_sidecar_or_not(webhooks: &Webhooks) {
             "MP602",
         ),
     ] {
-        let bad = pod_text(&namespace, &json!({ annotation: value }));
-        let refused = webhooks
+        // A Pod that is made anew must not fail for a slip of the pen.
+        let name = code.to_lowercase();
+        let bad = stage::pod(&namespace, &name, json!({ annotation: value })).to_string();
+        let made = webhooks
             .cluster
-            .kubectl_with(&["create", "-f", "-"], &bad)
-            .await
-            .refused();
-        let path = format!("{code} metadata.annotations[\"{annotation}\"]");
-        assert!(refused.contains(&path), "{refused}");
+            .kubectl_with(&["create", "-o", "json", "-f", "-"], &bad)
+            .await;
+        let warned = made.stderr().to_owned();
+        let path = format!("Warning: {code} metadata.annotations[\"{annotation}\"]");
+        assert!(warned.contains(&path), "{warned}");
+        assert!(!has_sidecar(&serde_json::from_str(&made.ok()).unwrap()));
     }
+    assert_eq!(
+        webhooks
+            .serve
+            .metric("admission_pods_total{outcome=\"bad_annotation\"}")
+            .await,
+        2
+    );
     assert!(
         webhooks
             .serve
@@ -158,10 +168,6 @@ async fn pods_get_a_sidecar_or_not(webhooks: &Webhooks) {
             .await,
         1
     );
-}
-
-fn pod_text(namespace: &str, annotations: &Value) -> String {
-    pod(namespace, "bad", annotations.clone()).to_string()
 }
 
 /// What the API server keeps of the sidecar, with its defaults.

@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// Counts the lines of the current window.
 #[derive(Debug, Default)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     opened: Option<Instant>,
     lines: u32,
     held_back: u64,
@@ -20,7 +20,7 @@ pub(super) struct Throttle {
 
 impl Throttle {
     /// Whether an event is to be written, and if so, how many were held back since the last one that was.
-    pub(super) fn admit(&mut self, now: Instant) -> Option<u64> {
+    pub(crate) fn admit(&mut self, now: Instant) -> Option<u64> {
         if self.opened.is_none_or(|opened| now - opened >= WINDOW) {
             self.opened = Some(now);
             self.lines = 0;
