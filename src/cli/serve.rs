@@ -132,9 +132,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         let own = args.webhooks.certificates(&input).await?;
         let tls = own.as_ref().map(|own| own.tls.clone());
         let entrance = args.security.entrance(listener, &input, tls).await?;
+        let namespace = args.webhooks.system_namespace().to_owned();
         let webhook = args.webhooks.webhook(&input, own, entrance.tls.clone());
         let config = app::Config {
-            status: args.status.settings(&source),
+            status: args.status.settings(&source, namespace),
             source,
             entrance,
             webhook: webhook.await?,
