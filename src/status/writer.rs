@@ -54,7 +54,9 @@ pub(super) enum Outcome {
         /// Whether anything was written.
         written: bool,
     },
-    /// It did not work this time.
+    /// The API server does not take this one; others may fare better.
+    Refused(String),
+    /// It did not work this time, and others would hardly fare better.
     Failed(String),
 }
 
@@ -138,18 +140,14 @@ impl Writer {
                     }
                     // That it is gone is told soon.
                     Ok(Ok(None)) => settled(false),
-                    _ => Outcome::Failed(status.message.clone()),
+                    Ok(Err(error)) => failure(&error),
+                    Err(_) => Outcome::Failed("no answer".to_owned()),
                 },
                 // Another object has its name by now.
                 409 => settled(false),
-                400 | 422 => {
-                    let (code, error) = ("MP506", &status.message);
-                    tracing::warn!(code, kind = kind.as_str(), %name, error, "a status is refused");
-                    settled(false)
-                }
-                _ => Outcome::Failed(status.message.clone()),
+                _ => failure(&kube::Error::Api(status)),
             },
-            Ok(Err(error)) => Outcome::Failed(error.to_string()),
+            Ok(Err(error)) => failure(&error),
         }
     }
 
@@ -194,6 +192,18 @@ fn is_passing(reason: &str) -> bool {
     matches!(reason, "Pending" | "NoSidecars")
 }
 
+/// Whom an error is about. Only an API server that is out of reach or has too much to do is about everybody: "internal error"
+/// is said about an object that is too large, and "forbidden" by a policy about one namespace.
+fn failure(error: &kube::Error) -> Outcome {
+    match error {
+        kube::Error::Api(status) if !matches!(status.code, 429 | 503) => {
+            Outcome::Refused(status.message.clone())
+        }
+        kube::Error::Api(status) => Outcome::Failed(status.message.clone()),
+        error => Outcome::Failed(error.to_string()),
+    }
+}
+
 fn unkept(kind: Kind, why: &str) {
     tracing::warn!(
         code = "MP507",
@@ -201,4 +211,32 @@ fn unkept(kind: Kind, why: &str) {
         why,
         "the cluster does not keep the statuses of a kind; `mirrorplane crds` prints definitions that do"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::Outcome;
+    use super::failure;
+
+    #[test]
+    fn only_an_api_server_that_cannot_serve_is_everybodys_matter() {
+        for code in [400, 403, 413, 422, 500, 504] {
+            let error = Status::failure("no", "no").with_code(code);
+            let outcome = failure(&kube::Error::Api(error.boxed()));
+            assert!(
+                matches!(outcome, Outcome::Refused(_)),
+                "{code}: {outcome:?}"
+            );
+        }
+        for code in [429, 503] {
+            let error = Status::failure("no", "no").with_code(code);
+            let outcome = failure(&kube::Error::Api(error.boxed()));
+            assert!(matches!(outcome, Outcome::Failed(_)), "{code}: {outcome:?}");
+        }
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let outcome = failure(&kube::Error::Service(reset.into()));
+        assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+    }
 }
