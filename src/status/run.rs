@@ -45,6 +45,9 @@ use crate::server::Stats;
 /// How often statuses are looked at. What happens in between is written once.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// For how long it is believed that statuses are as they were read or written, and that a kind keeps none.
+const MEMORY: Duration = Duration::from_secs(300);
+
 /// Statuses that are written at a look: the next look has newer ones.
 const AT_ONCE: usize = 20;
 
@@ -186,8 +189,8 @@ struct Desk<'a> {
     stats: Arc<Stats>,
     counts: &'a Counts,
     terms: watch::Receiver<Term>,
-    /// The statuses that the objects have, since this process is the leader.
-    known: Option<Known>,
+    /// The statuses that the objects have, and when they were read; only if this process is the leader.
+    known: Option<(Instant, Known)>,
     seen: Option<(Seen, Vec<Tally>)>,
     /// Since when only deliveries are under way.
     passing: BTreeMap<Key, Instant>,
@@ -278,16 +281,19 @@ impl Desk<'_> {
         let Some(facts) = self.facts.borrow_and_update().clone() else {
             return Look::Done;
         };
-        let known = match &mut self.known {
+        let known = self.known.take();
+        let known = match known.filter(|(since, _)| since.elapsed() < MEMORY) {
             Some(known) => known,
-            None => {
-                self.seen = None;
-                match self.writer.read().await {
-                    Ok(read) => self.known.insert(read),
-                    Err(error) => return Look::Failed(error),
+            None => match self.writer.read().await {
+                Ok(read) => {
+                    self.seen = None;
+                    self.writer.reopen();
+                    (Instant::now(), read)
                 }
-            }
+                Err(error) => return Look::Failed(error),
+            },
         };
+        let (_, known) = self.known.insert(known);
         let others = self.listener.others().await;
         let sidecars = self.stats.sidecars();
         let seen = Seen::new(&facts, &sidecars);

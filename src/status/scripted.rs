@@ -241,3 +241,38 @@ async fn no_object_comes_too_late_because_of_others_that_change_always() {
     };
     server.during(receiver, scene).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_wrote_is_set_right_in_time() {
+    let plugins = names(3);
+    let server = Server::new(&plugins);
+    let (_facts, receiver) = watch::channel(facts(&plugins, "no"));
+    let scene = async {
+        seconds(30).await;
+        assert_eq!(server.written(), plugins);
+        server.with(|cluster| cluster.plugins.insert(plugins[1].clone(), json!({})));
+        seconds(310).await;
+        assert_eq!(server.written(), plugins);
+        seconds(3_000).await;
+        assert_eq!(server.with(|cluster| cluster.tries.len()), 4);
+        let lists = server.with(|cluster| cluster.lists);
+        assert!((10..=12).contains(&lists), "{lists} lists");
+    };
+    server.during(receiver, scene).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_gets_a_status_later_is_written_then() {
+    let plugins = names(3);
+    let server = Server::new(&plugins);
+    server.with(|cluster| cluster.closed = true);
+    let (_facts, receiver) = watch::channel(facts(&plugins, "no"));
+    let scene = async {
+        seconds(280).await;
+        assert_eq!(server.with(|cluster| cluster.tries.len()), 1);
+        server.with(|cluster| cluster.closed = false);
+        seconds(60).await;
+        assert_eq!(server.written(), plugins);
+    };
+    server.during(receiver, scene).await;
+}

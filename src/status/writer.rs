@@ -1,4 +1,4 @@
-//! The API server's side of statuses: reads them once, writes those that differ. It decides nothing about their content.
+//! The API server's side of statuses: reads them now and then, writes those that differ. It decides nothing about their content.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -42,8 +42,10 @@ pub(super) type Known = BTreeMap<Key, (Option<String>, Value)>;
 pub(super) struct Writer {
     client: Client,
     recorder: Recorder,
-    /// Kinds whose status the cluster does not keep.
+    /// Kinds whose status the cluster did not keep when it was last tried.
     closed: BTreeSet<Kind>,
+    /// Those of which that was told.
+    told: BTreeSet<Kind>,
 }
 
 /// What became of a write.
@@ -70,12 +72,31 @@ impl Writer {
             recorder: Recorder::new(client.clone(), reporter),
             client,
             closed: BTreeSet::new(),
+            told: BTreeSet::new(),
         }
     }
 
     /// Whether the statuses of a kind can be written.
     pub(super) fn takes(&self, kind: Kind) -> bool {
         !self.closed.contains(&kind)
+    }
+
+    /// Tries all kinds again: their definitions may be others by now.
+    pub(super) fn reopen(&mut self) {
+        self.closed.clear();
+    }
+
+    /// Leaves a kind alone, and says why, once until its statuses are kept.
+    fn close(&mut self, kind: Kind, why: &str) {
+        self.closed.insert(kind);
+        if self.told.insert(kind) {
+            tracing::warn!(
+                code = "MP507",
+                kind = kind.as_str(),
+                why,
+                "the cluster does not keep the statuses of a kind; `mirrorplane crds` prints definitions that do"
+            );
+        }
     }
 
     /// The statuses that all objects have. Kinds that the cluster does not have are empty.
@@ -126,16 +147,17 @@ impl Writer {
             Err(_) => Outcome::Failed("no answer".to_owned()),
             Ok(Ok(object)) => {
                 let kept = object.data.pointer("/status/conditions");
-                if kept.is_none() && self.closed.insert(*kind) {
-                    unkept(*kind, "its definition has no `status.conditions`");
+                if kept.is_none() {
+                    self.close(*kind, "its definition has no `status.conditions`");
+                } else {
+                    self.told.remove(kind);
                 }
                 settled(true)
             }
             Ok(Err(kube::Error::Api(status))) => match status.code {
                 404 => match timeout(PATIENCE, api.get_opt(&name.name)).await {
                     Ok(Ok(Some(_))) => {
-                        self.closed.insert(*kind);
-                        unkept(*kind, "its definition has no status subresource");
+                        self.close(*kind, "its definition has no status subresource");
                         settled(false)
                     }
                     // That it is gone is told soon.
@@ -202,15 +224,6 @@ fn failure(error: &kube::Error) -> Outcome {
         kube::Error::Api(status) => Outcome::Failed(status.message.clone()),
         error => Outcome::Failed(error.to_string()),
     }
-}
-
-fn unkept(kind: Kind, why: &str) {
-    tracing::warn!(
-        code = "MP507",
-        kind = kind.as_str(),
-        why,
-        "the cluster does not keep the statuses of a kind; `mirrorplane crds` prints definitions that do"
-    );
 }
 
 #[cfg(test)]
