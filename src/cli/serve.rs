@@ -168,10 +168,11 @@ async fn prepare(
     // The Kubernetes API has no certificate of a sidecar.
     let given = args.security.for_anyone().await?;
     let entrance = args.security.entrance(listener, &input, tls).await?;
+    let namespace = args.webhooks.system_namespace().to_owned();
     let materials = own.as_ref().map(|own| own.materials.clone());
     let webhook = args.webhooks.webhook(&input, own, given);
     let config = app::Config {
-        status: args.status.settings(&source),
+        status: args.status.settings(&source, namespace),
         source,
         entrance,
         webhook: webhook.await?,

@@ -10,26 +10,18 @@ pub(super) struct Status {
     /// Write no statuses to the objects of the cluster
     #[arg(long, env = "MIRRORPLANE_NO_STATUS")]
     no_status: bool,
-    /// Namespace of the Lease `mirrorplane-leader`, where replicas share what statuses are made of: its holder writes them
-    #[arg(
-        long,
-        env = "POD_NAMESPACE",
-        value_name = "NAMESPACE",
-        default_value = "mirrorplane-system"
-    )]
-    lease_namespace: String,
 }
 
 impl Status {
-    /// What it takes to write statuses; `None` if there are none to write.
-    pub(super) fn settings(self, source: &Source) -> Option<Settings> {
+    /// What it takes to write statuses, by replicas in this namespace; `None` if there are none to write.
+    pub(super) fn settings(self, source: &Source, namespace: String) -> Option<Settings> {
         let Source::Kubernetes(client) = source else {
             return None;
         };
         (!self.no_status).then(|| Settings {
             client: client.clone(),
-            owner: owner(&self.lease_namespace),
-            namespace: self.lease_namespace,
+            owner: owner(&namespace),
+            namespace,
             identity: identity(),
         })
     }

@@ -104,12 +104,17 @@ impl Webhooks {
         self.certificates == Certificates::Secret
     }
 
+    /// The namespace of the control plane.
+    pub(super) fn system_namespace(&self) -> &str {
+        &self.sidecar.system_namespace
+    }
+
     /// Takes the certificates of the Secret, and goes on keeping them in order.
     pub(super) async fn certificates(&self, input: &Input) -> anyhow::Result<Option<Own>> {
         if !self.has_certificates() {
             return Ok(None);
         }
-        let namespace = &self.sidecar.system_namespace;
+        let namespace = self.system_namespace();
         let settings = certificates::Settings::new(namespace, &self.certificate_names);
         let client = input.client().await.context("--certificates secret")?;
         let (sender, materials) = watch::channel(None);

@@ -23,7 +23,8 @@ pub(super) struct SidecarSettings {
         default_value = "osm"
     )]
     mesh_name: String,
-    /// The namespace of the control plane; its Pods get no sidecar
+    /// The namespace of the control plane: its Pods get no sidecar, and `serve` keeps there what replicas share, the Lease
+    /// `mirrorplane-leader` and the Secret of its certificates
     #[arg(
         long,
         env = "MIRRORPLANE_NAMESPACE",

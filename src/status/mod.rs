@@ -23,6 +23,7 @@
 //! | `tell` | writes that object |
 //! | `heard` | which replicas still count |
 //! | `hear` | reads what they tell |
+//! | `turn` | whose status is written next, and who waits after a refusal |
 //! | `writer` | reads and writes statuses, tells events |
 //! | `run` | when; and what is left alone |
 
@@ -35,9 +36,12 @@ mod kind;
 mod lease;
 mod note;
 mod run;
+#[cfg(test)]
+mod scripted;
 mod selection;
 mod tally;
 mod tell;
+mod turn;
 mod wanted;
 mod writer;
 

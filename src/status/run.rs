@@ -30,6 +30,9 @@ use super::note;
 use super::note::Owner;
 use super::tally::Tally;
 use super::tell::Teller;
+use super::turn::News;
+use super::turn::Refusals;
+use super::turn::after;
 use super::wanted::Key;
 use super::wanted::wanted;
 use super::writer::Known;
@@ -41,6 +44,9 @@ use crate::server::Stats;
 
 /// How often statuses are looked at. What happens in between is written once.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// For how long it is believed that statuses are as they were read or written, and that a kind keeps none.
+const MEMORY: Duration = Duration::from_secs(300);
 
 /// Statuses that are written at a look: the next look has newer ones.
 const AT_ONCE: usize = 20;
@@ -138,6 +144,8 @@ pub async fn run(
         known: None,
         seen: None,
         passing: BTreeMap::new(),
+        refusals: Refusals::default(),
+        last: None,
     };
     tokio::select! {
         () = stand(leases.clone(), Election::new(identity.clone()), term) => {}
@@ -181,11 +189,14 @@ struct Desk<'a> {
     stats: Arc<Stats>,
     counts: &'a Counts,
     terms: watch::Receiver<Term>,
-    /// The statuses that the objects have, since this process is the leader.
-    known: Option<Known>,
+    /// The statuses that the objects have, and when they were read; only if this process is the leader.
+    known: Option<(Instant, Known)>,
     seen: Option<(Seen, Vec<Tally>)>,
     /// Since when only deliveries are under way.
     passing: BTreeMap<Key, Instant>,
+    refusals: Refusals,
+    /// Whose status was tried last.
+    last: Option<Key>,
 }
 
 /// How a look ended.
@@ -212,7 +223,12 @@ impl Desk<'_> {
                 continue;
             }
             self.teller.withdraw().await;
-            match self.look().await {
+            let look = self.look().await;
+            if let Some(News { key, error, others }) = self.refusals.news() {
+                let (code, kind, name) = ("MP506", key.0.as_str(), &key.1);
+                tracing::warn!(code, kind, %name, error, others, "a status is refused");
+            }
+            match look {
                 Look::Done => (pause, told) = (LOOK, false),
                 Look::More => {
                     self.seen = None;
@@ -265,16 +281,19 @@ impl Desk<'_> {
         let Some(facts) = self.facts.borrow_and_update().clone() else {
             return Look::Done;
         };
-        let known = match &mut self.known {
+        let known = self.known.take();
+        let known = match known.filter(|(since, _)| since.elapsed() < MEMORY) {
             Some(known) => known,
-            None => {
-                self.seen = None;
-                match self.writer.read().await {
-                    Ok(read) => self.known.insert(read),
-                    Err(error) => return Look::Failed(error),
+            None => match self.writer.read().await {
+                Ok(read) => {
+                    self.seen = None;
+                    self.writer.reopen();
+                    (Instant::now(), read)
                 }
-            }
+                Err(error) => return Look::Failed(error),
+            },
         };
+        let (_, known) = self.known.insert(known);
         let others = self.listener.others().await;
         let sidecars = self.stats.sidecars();
         let seen = Seen::new(&facts, &sidecars);
@@ -282,16 +301,23 @@ impl Desk<'_> {
             .seen
             .as_ref()
             .is_some_and(|(before, had)| *before == seen && had == others);
-        if same && self.passing.is_empty() {
+        if same && self.passing.is_empty() && !self.refusals.any_due(Instant::now()) {
             return Look::Done;
         }
         let wanted = wanted(&facts, &sidecars, others);
         self.seen = Some((seen, others.to_vec()));
         known.retain(|key, _| wanted.contains_key(key));
         self.passing.retain(|key, _| wanted.contains_key(key));
-        let (mut written, mut passing) = (0, BTreeMap::new());
-        for (key, wanted) in &wanted {
+        self.refusals.retain(&wanted);
+        let (mut tried, last) = (0, self.last.clone());
+        for (key, wanted) in after(&wanted, last.as_ref()) {
             if !self.writer.takes(key.0) {
+                self.passing.remove(key);
+                self.refusals.settle(key);
+                continue;
+            }
+            if self.refusals.waits(key, Instant::now()) {
+                self.passing.remove(key);
                 continue;
             }
             let held = known.get(key).filter(|(uid, _)| *uid == wanted.uid);
@@ -299,18 +325,17 @@ impl Desk<'_> {
             let now = prost_types::Timestamp::from(SystemTime::now());
             let now = prost_types::Timestamp { nanos: 0, ..now }.to_string();
             let Some(change) = change(current, wanted, &now) else {
+                self.passing.remove(key);
+                self.refusals.settle(key);
                 continue;
             };
             if may_pass(current, wanted) {
-                let since = self.passing.get(key).copied();
-                let since = since.unwrap_or_else(Instant::now);
-                if since.elapsed() < PASSING {
-                    passing.insert(key.clone(), since);
+                let since = self.passing.entry(key.clone());
+                if since.or_insert_with(Instant::now).elapsed() < PASSING {
                     continue;
                 }
             }
-            if written == AT_ONCE {
-                self.passing = passing;
+            if tried == AT_ONCE {
                 return Look::More;
             }
             // The term may have ended in the middle.
@@ -319,21 +344,29 @@ impl Desk<'_> {
                 self.known = None;
                 return Look::Done;
             }
+            self.last = Some(key.clone());
             match self.writer.write(key, &change).await {
-                Outcome::Failed(error) => return Look::Failed(error),
-                Outcome::Settled { written: true } => {
-                    self.counts.writes.inc();
-                    tracing::debug!(kind = key.0.as_str(), name = %key.1, "status written");
-                    let uid = wanted.uid.as_deref();
-                    self.writer.tell(key, uid, &change.turned).await;
+                Outcome::Failed(error) => {
+                    self.refusals.unanswered(key, Instant::now());
+                    let (kind, name) = (key.0.as_str(), &key.1);
+                    return Look::Failed(format!("{kind} {name}: {error}"));
                 }
-                Outcome::Settled { written: false } => {}
+                Outcome::Refused(error) => self.refusals.refused(key, error, Instant::now()),
+                Outcome::Settled { written } => {
+                    if written {
+                        self.counts.writes.inc();
+                        tracing::debug!(kind = key.0.as_str(), name = %key.1, "status written");
+                        let uid = wanted.uid.as_deref();
+                        self.writer.tell(key, uid, &change.turned).await;
+                    }
+                    self.refusals.settle(key);
+                    known.insert(key.clone(), (wanted.uid.clone(), change.status));
+                }
             }
-            known.insert(key.clone(), (wanted.uid.clone(), change.status));
-            written += 1;
+            self.passing.remove(key);
+            tried += 1;
             sleep_until(Instant::now() + PAUSE).await;
         }
-        self.passing = passing;
         Look::Done
     }
 }

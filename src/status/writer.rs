@@ -1,4 +1,4 @@
-//! The API server's side of statuses: reads them once, writes those that differ. It decides nothing about their content.
+//! The API server's side of statuses: reads them now and then, writes those that differ. It decides nothing about their content.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -42,8 +42,10 @@ pub(super) type Known = BTreeMap<Key, (Option<String>, Value)>;
 pub(super) struct Writer {
     client: Client,
     recorder: Recorder,
-    /// Kinds whose status the cluster does not keep.
+    /// Kinds whose status the cluster did not keep when it was last tried.
     closed: BTreeSet<Kind>,
+    /// Those of which that was told.
+    told: BTreeSet<Kind>,
 }
 
 /// What became of a write.
@@ -54,7 +56,9 @@ pub(super) enum Outcome {
         /// Whether anything was written.
         written: bool,
     },
-    /// It did not work this time.
+    /// The API server does not take this one; others may fare better.
+    Refused(String),
+    /// It did not work this time, and others would hardly fare better.
     Failed(String),
 }
 
@@ -68,12 +72,31 @@ impl Writer {
             recorder: Recorder::new(client.clone(), reporter),
             client,
             closed: BTreeSet::new(),
+            told: BTreeSet::new(),
         }
     }
 
     /// Whether the statuses of a kind can be written.
     pub(super) fn takes(&self, kind: Kind) -> bool {
         !self.closed.contains(&kind)
+    }
+
+    /// Tries all kinds again: their definitions may be others by now.
+    pub(super) fn reopen(&mut self) {
+        self.closed.clear();
+    }
+
+    /// Leaves a kind alone, and says why, once until its statuses are kept.
+    fn close(&mut self, kind: Kind, why: &str) {
+        self.closed.insert(kind);
+        if self.told.insert(kind) {
+            tracing::warn!(
+                code = "MP507",
+                kind = kind.as_str(),
+                why,
+                "the cluster does not keep the statuses of a kind; `mirrorplane crds` prints definitions that do"
+            );
+        }
     }
 
     /// The statuses that all objects have. Kinds that the cluster does not have are empty.
@@ -124,32 +147,29 @@ impl Writer {
             Err(_) => Outcome::Failed("no answer".to_owned()),
             Ok(Ok(object)) => {
                 let kept = object.data.pointer("/status/conditions");
-                if kept.is_none() && self.closed.insert(*kind) {
-                    unkept(*kind, "its definition has no `status.conditions`");
+                if kept.is_none() {
+                    self.close(*kind, "its definition has no `status.conditions`");
+                } else {
+                    self.told.remove(kind);
                 }
                 settled(true)
             }
             Ok(Err(kube::Error::Api(status))) => match status.code {
                 404 => match timeout(PATIENCE, api.get_opt(&name.name)).await {
                     Ok(Ok(Some(_))) => {
-                        self.closed.insert(*kind);
-                        unkept(*kind, "its definition has no status subresource");
+                        self.close(*kind, "its definition has no status subresource");
                         settled(false)
                     }
                     // That it is gone is told soon.
                     Ok(Ok(None)) => settled(false),
-                    _ => Outcome::Failed(status.message.clone()),
+                    Ok(Err(error)) => failure(&error),
+                    Err(_) => Outcome::Failed("no answer".to_owned()),
                 },
                 // Another object has its name by now.
                 409 => settled(false),
-                400 | 422 => {
-                    let (code, error) = ("MP506", &status.message);
-                    tracing::warn!(code, kind = kind.as_str(), %name, error, "a status is refused");
-                    settled(false)
-                }
-                _ => Outcome::Failed(status.message.clone()),
+                _ => failure(&kube::Error::Api(status)),
             },
-            Ok(Err(error)) => Outcome::Failed(error.to_string()),
+            Ok(Err(error)) => failure(&error),
         }
     }
 
@@ -194,11 +214,42 @@ fn is_passing(reason: &str) -> bool {
     matches!(reason, "Pending" | "NoSidecars")
 }
 
-fn unkept(kind: Kind, why: &str) {
-    tracing::warn!(
-        code = "MP507",
-        kind = kind.as_str(),
-        why,
-        "the cluster does not keep the statuses of a kind; `mirrorplane crds` prints definitions that do"
-    );
+/// Whom an error is about. Only an API server that is out of reach or has too much to do is about everybody: "internal error"
+/// is said about an object that is too large, and "forbidden" by a policy about one namespace.
+fn failure(error: &kube::Error) -> Outcome {
+    match error {
+        kube::Error::Api(status) if !matches!(status.code, 429 | 503) => {
+            Outcome::Refused(status.message.clone())
+        }
+        kube::Error::Api(status) => Outcome::Failed(status.message.clone()),
+        error => Outcome::Failed(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::Outcome;
+    use super::failure;
+
+    #[test]
+    fn only_an_api_server_that_cannot_serve_is_everybodys_matter() {
+        for code in [400, 403, 413, 422, 500, 504] {
+            let error = Status::failure("no", "no").with_code(code);
+            let outcome = failure(&kube::Error::Api(error.boxed()));
+            assert!(
+                matches!(outcome, Outcome::Refused(_)),
+                "{code}: {outcome:?}"
+            );
+        }
+        for code in [429, 503] {
+            let error = Status::failure("no", "no").with_code(code);
+            let outcome = failure(&kube::Error::Api(error.boxed()));
+            assert!(matches!(outcome, Outcome::Failed(_)), "{code}: {outcome:?}");
+        }
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let outcome = failure(&kube::Error::Service(reset.into()));
+        assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+    }
 }

@@ -105,11 +105,16 @@ impl Serve {
 
     /// The value of a metric, as in `xds_refusals_total{reason="crowded"}`.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let found = self.find_metric(name).await;
+        found.unwrap_or_else(|| panic!("no metric {name}"))
+    }
+
+    /// The same; `None` while it starts, and has not got all of them.
+    pub(crate) async fn find_metric(&self, name: &str) -> Option<u64> {
         let (_, text) = self.page("/metrics").await.unwrap();
         let wanted = format!("mirrorplane_{name} ");
-        let line = text.lines().find_map(|line| line.strip_prefix(&wanted));
-        let line = line.unwrap_or_else(|| panic!("no {wanted} in\n{text}"));
-        line.parse().unwrap()
+        let line = text.lines().find_map(|line| line.strip_prefix(&wanted))?;
+        Some(line.parse().unwrap())
     }
 }
 

@@ -44,7 +44,7 @@ async fn two(cluster: &Cluster) -> (Serve, Serve) {
     let flags = ["--kubeconfig", &account];
     let first = Serve::start(cluster, &flags).await;
     eventually("the first leads", async || {
-        (first.metric("leader").await == 1).then_some(())
+        (first.find_metric("leader").await == Some(1)).then_some(())
     })
     .await;
     let second = Serve::start(cluster, &flags).await;
@@ -179,7 +179,7 @@ async fn whoever_leads_next_counts_all() {
     drop(own);
     let moved = join(&other, true).await;
     eventually("the other leads", async || {
-        (other.metric("leader").await == 1).then_some(())
+        (other.find_metric("leader").await == Some(1)).then_some(())
     })
     .await;
     let second = join(&other, true).await;

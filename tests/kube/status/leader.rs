@@ -20,7 +20,7 @@ async fn one_writes_and_another_takes_over() {
     };
     let mut first = Serve::start::<&str>(&cluster, &[]).await;
     eventually("the first leads", async || {
-        (first.metric("leader").await == 1).then_some(())
+        (first.find_metric("leader").await == Some(1)).then_some(())
     })
     .await;
     let mut second = Serve::start::<&str>(&cluster, &[]).await;

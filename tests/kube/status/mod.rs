@@ -3,6 +3,7 @@
 mod counts;
 mod following;
 mod leader;
+mod refused;
 mod rights;
 mod unkept;
 
