@@ -3,17 +3,16 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context;
 use anyhow::bail;
-use tokio::net::TcpListener;
 use tracing::info;
 
 use super::capture::CaptureMode;
 use super::input::Cluster;
 use super::input::Input;
+use super::place::Place;
 use super::serve_rollout::Rollout;
 use super::serve_security::Security;
 use super::serve_status::Status;
@@ -77,7 +76,7 @@ pub(super) struct Args {
         value_name = "IP:PORT",
         default_value = "127.0.0.1:15014"
     )]
-    admin: Admin,
+    admin: Place,
     #[command(flatten)]
     rollout: Rollout,
     #[command(flatten)]
@@ -88,45 +87,11 @@ pub(super) struct Args {
     status: Status,
 }
 
-/// Whether and where operators may ask.
-#[derive(Clone, Copy, Debug)]
-enum Admin {
-    Off,
-    At(SocketAddr),
-}
-
-impl FromStr for Admin {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "off" => Ok(Self::Off),
-            _ => match text.parse() {
-                Ok(address) => Ok(Self::At(address)),
-                Err(error) => Err(format!("{error}; wanted IP:PORT or `off`")),
-            },
-        }
-    }
-}
-
-impl Admin {
-    async fn bind(self) -> anyhow::Result<Option<TcpListener>> {
-        let Self::At(address) = self else {
-            return Ok(None);
-        };
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}, the address of --admin"))?;
-        info!(address = %listener.local_addr()?, "metrics and nodes");
-        Ok(Some(listener))
-    }
-}
-
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.security
         .check(args.listen, args.webhooks.has_certificates())?;
     super::block_on(async {
-        let admin = args.admin.bind().await?;
+        let admin = args.admin.bind("--admin", "metrics and nodes").await?;
         let stats = Arc::new(Stats::default());
         // One for all that follows: a signal between two of them would be lost.
         let mut stop = Box::pin(super::asked_to_stop());

@@ -1,22 +1,19 @@
 //! Flags of `serve` about what the Kubernetes API asks, and about certificates of the control plane's own.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context;
 use anyhow::bail;
 use clap::ValueEnum;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tracing::info;
 
 use super::input::Input;
+use super::place::Place;
 use super::sidecar_settings::SidecarSettings;
 use crate::admission::Homes;
 use crate::admission::Webhook;
@@ -34,7 +31,7 @@ pub(super) struct Webhooks {
         value_name = "IP:PORT",
         default_value = "off"
     )]
-    webhook: Address,
+    webhook: Place,
     /// Where certificates come from without --tls-cert
     #[arg(
         long,
@@ -64,24 +61,6 @@ enum Certificates {
     Secret,
 }
 
-/// Whether and where to listen.
-#[derive(Clone, Copy, Debug)]
-struct Address(Option<SocketAddr>);
-
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "off" => Ok(Self(None)),
-            _ => match text.parse() {
-                Ok(address) => Ok(Self(Some(address))),
-                Err(error) => Err(format!("{error}; wanted IP:PORT or `off`")),
-            },
-        }
-    }
-}
-
 /// What the Secret holds, as it is now.
 pub(super) type Materials = watch::Receiver<Option<Arc<Material>>>;
 
@@ -96,7 +75,7 @@ pub(super) struct Own {
 impl Webhooks {
     /// Whether webhooks are asked for.
     pub(super) fn is_on(&self) -> bool {
-        self.webhook.0.is_some()
+        self.webhook.is_on()
     }
 
     /// Whether the control plane has certificates without being given files.
@@ -106,7 +85,7 @@ impl Webhooks {
 
     /// The namespace of the control plane.
     pub(super) fn system_namespace(&self) -> &str {
-        &self.sidecar.system_namespace
+        &self.sidecar.mesh.system_namespace
     }
 
     /// Takes the certificates of the Secret, and goes on keeping them in order.
@@ -131,9 +110,9 @@ impl Webhooks {
         own: Option<Own>,
         given: Option<watch::Receiver<Arc<ServerConfig>>>,
     ) -> anyhow::Result<Option<Webhook>> {
-        let Some(address) = self.webhook.0 else {
+        if !self.is_on() {
             return Ok(None);
-        };
+        }
         let client = input.client().await.context("--webhook")?;
         let sidecar = self.sidecar;
         let ca = sidecar.ca.as_deref().map(certificates_of).transpose()?;
@@ -145,10 +124,9 @@ impl Webhooks {
         if own.is_none() && ca.is_none() {
             bail!("--webhook: with --tls-cert, sidecars have to be told whom to trust; pass --ca");
         }
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}, the address of --webhook"))?;
-        info!(address = %listener.local_addr()?, "webhooks");
+        let Some(listener) = self.webhook.bind("--webhook", "webhooks").await? else {
+            return Ok(None);
+        };
         let settings = move || {
             let newest = own.as_ref().and_then(|own| own.materials.borrow().clone());
             let newest = newest.map(|material| material.bundle.clone());

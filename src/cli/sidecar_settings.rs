@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::delivery;
+use super::mesh_names::MeshNames;
 use crate::sidecar::ControlPlane;
 use crate::sidecar::IpFamilies;
 use crate::sidecar::inject;
@@ -15,23 +16,8 @@ use crate::sidecar::inject::Resources;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Sidecars that are added to Pods")]
 pub(super) struct SidecarSettings {
-    /// The mesh that namespaces join, by their label `openservicemesh.io/monitored-by`
-    #[arg(
-        long,
-        env = "MIRRORPLANE_MESH_NAME",
-        value_name = "NAME",
-        default_value = "osm"
-    )]
-    mesh_name: String,
-    /// The namespace of the control plane: its Pods get no sidecar, and `serve` keeps there what replicas share, the Lease
-    /// `mirrorplane-leader` and the Secret of its certificates
-    #[arg(
-        long,
-        env = "MIRRORPLANE_NAMESPACE",
-        value_name = "NAMESPACE",
-        default_value = "mirrorplane-system"
-    )]
-    pub(super) system_namespace: String,
+    #[command(flatten)]
+    pub(super) mesh: MeshNames,
     /// Where sidecars find the control plane
     #[arg(
         long,
@@ -140,8 +126,8 @@ impl SidecarSettings {
     /// As settings; `ca` are the CAs of the control plane's certificate, PEM.
     pub(super) fn settings(&self, ca: Option<String>) -> inject::Settings {
         inject::Settings {
-            mesh_name: self.mesh_name.clone(),
-            system_namespace: self.system_namespace.clone(),
+            mesh_name: self.mesh.mesh_name.clone(),
+            system_namespace: self.mesh.system_namespace.clone(),
             image: self.image.clone(),
             proxy_image: match &self.proxy_image {
                 Some(image) => image.clone(),

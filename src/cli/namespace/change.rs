@@ -8,15 +8,13 @@ use serde_json::json;
 
 use crate::api::mesh::IGNORE;
 use crate::api::mesh::MONITORED_BY;
+use crate::api::mesh::OF_THE_CLUSTER;
 use crate::api::mesh::PREFIXES;
 use crate::api::mesh::SIDECAR_INJECTION;
 use crate::api::mesh::given;
 
 /// What the label and the annotation begin with that `add` writes: those that the whole family reads.
 const WRITTEN: &str = "openservicemesh.io/";
-
-/// Namespaces that the cluster itself needs.
-const OF_THE_CLUSTER: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// What becomes of a namespace.
 #[derive(Debug, PartialEq)]

@@ -18,6 +18,7 @@ use serde_json::Value;
 use self::change::Added;
 use super::input::Cluster;
 use super::input::Input;
+use super::mesh_names::MeshNames;
 use super::output;
 use super::output::Format;
 
@@ -74,22 +75,8 @@ enum Action {
 /// Which mesh.
 #[derive(Clone, Debug, clap::Args)]
 struct Mesh {
-    /// The name of the mesh
-    #[arg(
-        long,
-        env = "MIRRORPLANE_MESH_NAME",
-        value_name = "NAME",
-        default_value = "osm"
-    )]
-    mesh_name: String,
-    /// The namespace of the control plane, which cannot join
-    #[arg(
-        long,
-        env = "MIRRORPLANE_NAMESPACE",
-        value_name = "NAMESPACE",
-        default_value = "mirrorplane-system"
-    )]
-    system_namespace: String,
+    #[command(flatten)]
+    names: MeshNames,
     #[command(flatten)]
     cluster: Cluster,
 }
@@ -112,8 +99,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
                 each(&client, &namespaces, |namespace| {
                     change::add(
                         namespace,
-                        &mesh.mesh_name,
-                        &mesh.system_namespace,
+                        &mesh.names.mesh_name,
+                        &mesh.names.system_namespace,
                         injection,
                     )
                 })
@@ -122,7 +109,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             Action::Remove { namespaces, mesh } => {
                 let client = client(mesh.cluster.clone()).await?;
                 each(&client, &namespaces, |namespace| {
-                    change::remove(namespace, &mesh.mesh_name)
+                    change::remove(namespace, &mesh.names.mesh_name)
                 })
                 .await
             }
