@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::meta::ObjectMeta;
 
+/// Label that the API server gives every [`Namespace`]: its name.
+pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+/// Label of an [`EndpointSlice`]: the name of its Service.
+pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
 /// A number or a name, as in `targetPort`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]

@@ -17,6 +17,9 @@ pub const OUTBOUND_RANGE_EXCLUSIONS: &str = "outbound-ip-range-exclusion-list";
 /// Annotation of a Pod: the only address ranges whose connections are redirected, separated by commas.
 pub const OUTBOUND_RANGE_INCLUSIONS: &str = "outbound-ip-range-inclusion-list";
 
+/// Namespaces whose Pods the cluster itself needs: they never join.
+pub const OF_THE_CLUSTER: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+
 /// The entry that counts among the ones of a name: its whole key and its value.
 pub fn given<'a>(entries: &'a BTreeMap<String, String>, name: &str) -> Option<(&'a str, &'a str)> {
     PREFIXES.iter().find_map(|prefix| {

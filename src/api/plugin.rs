@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::meta::{LabelSelector, ObjectMeta};
 
+/// The API group of the plugin kinds.
+pub const GROUP: &str = "plugin.flomesh.io";
+
 /// `Plugin` (cluster-scoped): a filter that can be put into chains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plugin {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::api::mesh_config::MeshConfig;
 use crate::api::mirror_config::MirrorConfig;
-use crate::api::plugin::{Plugin, PluginChain, PluginConfig};
+use crate::api::plugin::{GROUP, Plugin, PluginChain, PluginConfig};
 use crate::api::status::{PluginChainStatus, PluginConfigStatus, PluginStatus};
 
 use columns::{CHAIN_COLUMNS, CONFIG_COLUMNS, Column, MESH_COLUMNS, PLUGIN_COLUMNS};
@@ -42,7 +42,7 @@ pub fn definitions() -> Vec<Definition> {
 
 fn plugin() -> Definition {
     let kind = Kind {
-        group: "plugin.flomesh.io",
+        group: GROUP,
         kind: "Plugin",
         plural: "plugins",
         singular: "plugin",
@@ -55,7 +55,7 @@ fn plugin() -> Definition {
 
 fn plugin_chain() -> Definition {
     let kind = Kind {
-        group: "plugin.flomesh.io",
+        group: GROUP,
         kind: "PluginChain",
         plural: "pluginchains",
         singular: "pluginchain",
@@ -86,7 +86,7 @@ fn plugin_chain() -> Definition {
 
 fn plugin_config() -> Definition {
     let kind = Kind {
-        group: "plugin.flomesh.io",
+        group: GROUP,
         kind: "PluginConfig",
         plural: "pluginconfigs",
         singular: "pluginconfig",

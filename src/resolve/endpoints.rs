@@ -3,13 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use crate::api::core::{EndpointPort, EndpointSlice};
+use crate::api::core::{EndpointPort, EndpointSlice, SERVICE_NAME};
 use crate::diag::{Code, Diagnostic, FieldPath, Report};
 use crate::name::Namespaced;
 use crate::source::{Objects, Sourced};
-
-/// The label by which a slice names its Service, in its own namespace.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// The slices of every Service.
 pub(super) type SlicesByService<'a> = BTreeMap<Namespaced, Vec<&'a Sourced<EndpointSlice>>>;

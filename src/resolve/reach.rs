@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::by_label::ByLabel;
 use super::nodes::Node;
+use crate::api::core::NAMESPACE_NAME;
 use crate::diag::{Code, Diagnostic, FieldPath, Report};
 use crate::dialect::{MirrorChain, NOTHING_MIRRORED};
 use crate::name::Namespaced;
 use crate::source::Objects;
-
-/// The label that the API server gives every Namespace; known even where the Namespace is not.
-const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// Which plugins the nodes get. There are many nodes, and few sets of plugins.
 pub(super) struct Reach<'a> {

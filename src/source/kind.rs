@@ -1,6 +1,7 @@
 //! The kinds of objects that are read, and the API versions they are read in.
 
 use super::objects::WorkloadKind;
+use crate::api::plugin;
 
 /// A kind of object that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,8 +51,6 @@ const fn row(
     }
 }
 
-const PLUGIN: &str = "plugin.flomesh.io";
-
 /// All kinds that are read.
 pub(super) const ROWS: &[Row] = &[
     row(Kind::Namespace, "Namespace", "", &["v1"]),
@@ -81,9 +80,19 @@ pub(super) const ROWS: &[Row] = &[
         "apps",
         &["v1"],
     ),
-    row(Kind::Plugin, "Plugin", PLUGIN, &["v1alpha1"]),
-    row(Kind::PluginChain, "PluginChain", PLUGIN, &["v1alpha1"]),
-    row(Kind::PluginConfig, "PluginConfig", PLUGIN, &["v1alpha1"]),
+    row(Kind::Plugin, "Plugin", plugin::GROUP, &["v1alpha1"]),
+    row(
+        Kind::PluginChain,
+        "PluginChain",
+        plugin::GROUP,
+        &["v1alpha1"],
+    ),
+    row(
+        Kind::PluginConfig,
+        "PluginConfig",
+        plugin::GROUP,
+        &["v1alpha1"],
+    ),
     row(
         Kind::MeshConfig,
         "MeshConfig",

@@ -2,6 +2,7 @@
 
 use super::kind::ROWS;
 use super::kind::Row;
+use crate::api::plugin;
 use crate::diag::Code;
 use crate::diag::Diagnostic;
 use crate::diag::FieldPath;
@@ -10,7 +11,7 @@ use crate::diag::nearest;
 
 /// Groups whose kinds are all known.
 const OUR_GROUPS: [&str; 3] = [
-    "plugin.flomesh.io",
+    plugin::GROUP,
     "config.openservicemesh.io",
     "config.flomesh.io",
 ];

@@ -2,6 +2,8 @@
 
 use kube::core::ApiResource;
 
+use crate::api::plugin;
+
 /// A kind whose objects have a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
@@ -34,9 +36,9 @@ impl Kind {
     /// Where the API server has it.
     pub(super) fn resource(self) -> ApiResource {
         ApiResource {
-            group: "plugin.flomesh.io".to_owned(),
+            group: plugin::GROUP.to_owned(),
             version: "v1alpha1".to_owned(),
-            api_version: "plugin.flomesh.io/v1alpha1".to_owned(),
+            api_version: format!("{}/v1alpha1", plugin::GROUP),
             kind: self.as_str().to_owned(),
             plural: format!("{}s", self.as_str().to_lowercase()),
         }

@@ -9,12 +9,10 @@ use super::obstacle::obstacle;
 use crate::api::annotation;
 use crate::api::mesh::IGNORE;
 use crate::api::mesh::MONITORED_BY;
+use crate::api::mesh::OF_THE_CLUSTER;
 use crate::api::mesh::SIDECAR_INJECTION;
 use crate::api::mesh::given;
 use crate::model::Capture;
-
-/// Namespaces whose Pods the cluster itself needs.
-const OF_THE_CLUSTER: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// The namespace that a Pod is in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::api::annotation;
+use crate::api::core::SERVICE_NAME;
 use crate::api::meta::ObjectMeta;
 use crate::diag::Diagnostic;
 use crate::diag::ObjectRef;
@@ -12,9 +13,6 @@ use crate::source::checked::Checked;
 use crate::source::entry::Object;
 use crate::source::header;
 use crate::source::kind::Kind;
-
-/// The label by which an EndpointSlice names its Service; the others of a slice say nothing to us.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// What an object of the API comes to.
 #[derive(Debug)]
