@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
+use crate::api::core::NAMESPACE_NAME;
 use crate::diag::Report;
 use crate::dialect::MirrorChain;
 use crate::dialect::PluginRole;
 use crate::dialect::Plugins;
 use crate::name::Namespaced;
 use crate::server::Sidecar;
-
-/// The label that the API server gives every Namespace.
-const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// What a chain comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +21,21 @@ pub(super) struct Selection {
 }
 
 impl Facts {
-    /// What a chain comes to; `None` if it does not mirror, or selects nobody.
-    pub(super) fn selection(&self, chain: &Namespaced, sidecars: &[Sidecar]) -> Option<Selection> {
+    /// The Plugins. What there is to say about them was said when they were resolved.
+    pub(super) fn plugins(&self) -> Plugins<'_> {
+        Plugins::read(&self.state.objects.plugins, &mut Report::default())
+    }
+
+    /// What a chain of these plugins comes to; `None` if it does not mirror, or selects nobody.
+    pub(super) fn selection(
+        &self,
+        plugins: &Plugins<'_>,
+        chain: &Namespaced,
+        sidecars: &[Sidecar],
+    ) -> Option<Selection> {
         let objects = &self.state.objects;
-        // What there is to say was said when they were resolved.
-        let mut said = Report::default();
-        let plugins = Plugins::read(&objects.plugins, &mut said);
         let chain = objects.plugin_chains.get(chain)?;
-        let chain = MirrorChain::read(chain, &plugins, &mut said)?;
+        let chain = MirrorChain::read(chain, plugins, &mut Report::default())?;
         let selectors = chain.selectors.as_ref()?;
         let mut by_namespace: BTreeMap<String, bool> = BTreeMap::new();
         let mut selects = |node: &Namespaced| {

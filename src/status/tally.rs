@@ -56,6 +56,7 @@ impl Tally {
         let served = facts.served(sidecars).into_iter();
         let rules = served.filter(|(_, served)| served.spread.desired > 0);
         let chains = facts.state.objects.plugin_chains.keys();
+        let plugins = facts.plugins();
         Self {
             rules: rules
                 .map(|(rule, served)| {
@@ -66,7 +67,7 @@ impl Tally {
                 .collect(),
             chains: chains
                 .filter_map(|chain| {
-                    let sidecars = facts.selection(chain, sidecars)?.sidecars;
+                    let sidecars = facts.selection(&plugins, chain, sidecars)?.sidecars;
                     (sidecars > 0).then(|| (chain.clone(), sidecars))
                 })
                 .collect(),

@@ -72,6 +72,7 @@ pub(super) fn wanted(
         let theirs = tally::spread(others, rule, facts.generation(rule));
         served.spread.add(&theirs);
     }
+    let plugins = facts.plugins();
     let mut wanted = BTreeMap::new();
     // What could not be read has no metadata, and something is said about it.
     let objects = &facts.state.objects;
@@ -118,7 +119,7 @@ pub(super) fn wanted(
             Kind::Plugin => about.plugin(),
             Kind::PluginChain => {
                 about.judge(Concern::ResolvedRefs);
-                let selection = facts.selection(name, sidecars);
+                let selection = facts.selection(&plugins, name, sidecars);
                 about.chain(selection, tally::selected(others, name))
             }
             Kind::PluginConfig => {
