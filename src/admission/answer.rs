@@ -198,14 +198,10 @@ impl Answers {
 /// Whether a change concerns nothing but metadata and status: finalizers and labels must be free to change on an object
 /// that was there before anybody could refuse it.
 fn is_untouched(request: &Request) -> bool {
-    let rest = |object: &Value| -> Option<Vec<(String, Value)>> {
-        let fields = object.as_object()?.iter();
-        let rest = fields.filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status"));
-        let mut rest: Vec<_> = rest
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        rest.sort_by(|a, b| a.0.cmp(&b.0));
-        Some(rest)
+    let rest = |object: &Value| {
+        let mut fields = object.as_object()?.clone();
+        fields.retain(|key, _| !matches!(key.as_str(), "metadata" | "status"));
+        Some(fields)
     };
     request.operation == "UPDATE"
         && rest(&request.object).is_some_and(|new| rest(&request.old_object) == Some(new))
