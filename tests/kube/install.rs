@@ -20,23 +20,21 @@ async fn a_cluster_takes_it_as_the_readme_installs_it() {
     let Some(cluster) = Cluster::own(Parts::Controllers).await else {
         return;
     };
-    {
+    cluster
+        .kubectl(&["apply", "-k", &deploy("kubernetes")])
+        .await
+        .ok();
+    for kind in ["plugins", "pluginchains", "pluginconfigs"] {
+        let crd = format!("crd/{kind}.plugin.flomesh.io");
         cluster
-            .kubectl(&["apply", "-k", &deploy("kubernetes")])
-            .await
-            .ok();
-        for kind in ["plugins", "pluginchains", "pluginconfigs"] {
-            let crd = format!("crd/{kind}.plugin.flomesh.io");
-            cluster
-                .kubectl(&["wait", "--for=condition=Established", &crd, "--timeout=50s"])
-                .await
-                .ok();
-        }
-        cluster
-            .kubectl(&["apply", "-k", &deploy("mesh-config")])
+            .kubectl(&["wait", "--for=condition=Established", &crd, "--timeout=50s"])
             .await
             .ok();
     }
+    cluster
+        .kubectl(&["apply", "-k", &deploy("mesh-config")])
+        .await
+        .ok();
     let generations = async || {
         let each =
             "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.generation},{end}";
