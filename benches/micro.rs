@@ -65,11 +65,11 @@ fn group(group: usize, share: Fraction, hosts: u8) -> Group {
                 backend: backend(format!("orders-{number}")),
                 addresses: Vec::new(),
                 certainty: Certainty::Said,
-                mirrors: vec![Mirror {
-                    rule: Namespaced::new(format!("shop-{group}"), format!("mirror-{number}")),
-                    target: backend(format!("orders-{number}-next")),
-                    fraction: if number == 0 { share } else { Fraction::ONE },
-                }],
+                mirrors: vec![Mirror::new(
+                    Namespaced::new(format!("shop-{group}"), format!("mirror-{number}")),
+                    backend(format!("orders-{number}-next")),
+                    if number == 0 { share } else { Fraction::ONE },
+                )],
             }],
         }
     };

@@ -19,6 +19,12 @@ pub struct MirrorConfig {
     /// The share; nothing is mirrored if it is absent.
     #[serde(default)]
     pub percentage: Option<Percentage>,
+    /// How long a copy may take in all, its body included: `500ms`, `5s`, `1m`. 5s if absent.
+    #[serde(default)]
+    pub timeout: Option<String>,
+    /// How many copies may be under way at once from each sidecar; further ones are dropped. 64 if absent.
+    #[serde(default)]
+    pub max_concurrent_requests: Option<u32>,
 }
 
 /// The share of requests, as a fraction of 1.

@@ -5,6 +5,7 @@
 
 pub mod annotation;
 pub mod core;
+pub mod duration;
 pub mod mesh;
 pub mod mesh_config;
 pub mod meta;

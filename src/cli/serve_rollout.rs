@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::api::duration;
 use crate::rollout::Settings;
 
 /// A changed listener, route or cluster goes to a few sidecars of a group first.
@@ -56,12 +57,7 @@ impl FromStr for Wait {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
-        let wait = units.into_iter().find_map(|(unit, milliseconds)| {
-            let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
-            number.checked_mul(milliseconds).map(Duration::from_millis)
-        });
-        match wait.filter(|wait| !wait.is_zero() && *wait <= LONGEST) {
+        match duration::parse(text).filter(|wait| !wait.is_zero() && *wait <= LONGEST) {
             Some(wait) => Ok(Self(wait)),
             None => {
                 Err("wanted a whole number of ms, s, m or h, more than 0, at most 1h".to_owned())
@@ -77,20 +73,13 @@ mod tests {
     use super::Wait;
 
     #[test]
-    fn a_time_has_a_unit() {
+    fn a_wait_is_bounded() {
         for (text, milliseconds) in [
             ("500ms", Some(500)),
-            ("5s", Some(5_000)),
-            ("2m", Some(120_000)),
             ("1h", Some(3_600_000)),
             ("61m", None),
             ("0s", None),
             ("5", None),
-            ("s", None),
-            ("-1s", None),
-            ("1.5s", None),
-            ("99999999999999999999s", None),
-            ("9999999999999999999h", None),
         ] {
             let expected = milliseconds.map(|ms| Wait(Duration::from_millis(ms)));
             assert_eq!(text.parse().ok(), expected, "{text}");

@@ -3,25 +3,21 @@
 //! Each reader is given one object and says what it asks for, or what is wrong with it. It does not know which Services,
 //! Pods or endpoints there are: that is for `resolve` to find out.
 
-mod decode;
 #[cfg(test)]
 pub(crate) mod fixture;
-mod fraction;
 mod mesh_config;
 mod mirror_spec;
 mod plugin;
 mod plugin_chain;
 mod plugin_config;
-mod port_ref;
 mod selector;
 mod seniority;
 
 pub use mesh_config::mesh_config_in_force;
-pub use mirror_spec::MirrorSpec;
+pub use mirror_spec::{MirrorSpec, PortRef};
 pub use plugin::{PluginRole, Plugins};
 pub use plugin_chain::{ChainSelectors, MirrorChain};
 pub use plugin_config::{MirrorRule, RuleDestination};
-pub use port_ref::PortRef;
 pub use selector::Selector;
 pub(crate) use seniority::Seniority;
 

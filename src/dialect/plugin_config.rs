@@ -171,6 +171,7 @@ fn objection(given: &DestinationRef) -> Option<(&'static str, Code, String)> {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU16;
+    use std::sync::Arc;
 
     use serde_json::Value;
     use serde_json::json;
@@ -255,6 +256,7 @@ mod tests {
             target: Namespaced::new("pipy", "v3"),
             port: PortRef::Number(NonZeroU16::MIN),
             fraction: Fraction::ONE,
+            terms: Arc::default(),
         };
         let refs = json!([{"kind": "Service", "namespace": "pipy", "name": "v1"}]);
         for (config, last_valid, expected, effect) in [

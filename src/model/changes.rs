@@ -68,8 +68,9 @@ impl Changes {
                     rule,
                     target,
                     fraction,
+                    terms,
                 } = after;
-                self.rest |= *rule != before.rule;
+                self.rest |= *rule != before.rule || *terms != before.terms;
                 self.backend(&before.target, target);
                 self.shares |= *fraction != before.fraction;
             }

@@ -7,19 +7,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use super::{Backend, Capture, Fraction};
+use super::{Backend, Capture, Mirror};
 use crate::name::Namespaced;
-
-/// A copy of the requests to a destination.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Mirror {
-    /// The object that asks for it; it names the mirror's cluster and its runtime key.
-    pub rule: Namespaced,
-    /// Where the copies go.
-    pub target: Arc<Backend>,
-    /// The share of requests that is copied.
-    pub fraction: Fraction,
-}
 
 /// How it is known that a port speaks HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

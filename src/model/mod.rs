@@ -8,9 +8,11 @@ mod capture;
 mod changes;
 mod fraction;
 mod group;
+mod mirror;
 
 pub use backend::{Backend, Protocol};
 pub use capture::{CAPTURE_PORT, Capture, NotACapture, READY_PORT, SIDECAR_PORTS};
 pub use changes::Changes;
 pub use fraction::Fraction;
-pub use group::{Certainty, Destination, DestinationPort, Group, GroupId, Mirror, Model};
+pub use group::{Certainty, Destination, DestinationPort, Group, GroupId, Model};
+pub use mirror::{Limits, Mirror, Terms};

@@ -145,10 +145,12 @@ mod tests {
             protocol: Protocol::Http1,
             endpoints: Vec::new(),
         });
-        let mirror = |rule| Mirror {
-            rule: Namespaced::new("n", rule),
-            target: Arc::clone(&backend),
-            fraction: Fraction::ONE,
+        let mirror = |rule| {
+            Mirror::new(
+                Namespaced::new("n", rule),
+                Arc::clone(&backend),
+                Fraction::ONE,
+            )
         };
         // The target is the same for all, so that two mirrors differ by their rule.
         Destination {

@@ -8,7 +8,7 @@ use super::services::{Services, UsedService};
 use super::targets;
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report};
 use crate::dialect::{MirrorRule, RuleDestination, Seniority};
-use crate::model::{Backend, Fraction, Mirror};
+use crate::model::{Backend, Mirror};
 use crate::name::Namespaced;
 
 /// What the rules of one plugin come to, by destination.
@@ -164,11 +164,7 @@ fn mirror(
     target: Option<&Arc<Backend>>,
     report: &mut Report,
 ) -> Option<Mirror> {
-    let target = target?;
-    let fraction = rule
-        .spec
-        .as_ref()
-        .map_or(Fraction::ZERO, |spec| spec.fraction);
+    let (target, spec) = (target?, rule.spec.as_ref()?);
     if target.service == destination.service {
         let message = format!("`{}` is mirrored to itself", target.service);
         report.push(
@@ -204,7 +200,8 @@ fn mirror(
     Some(Mirror {
         rule: rule.name.clone(),
         target: Arc::clone(target),
-        fraction,
+        fraction: spec.fraction,
+        terms: Arc::clone(&spec.terms),
     })
 }
 

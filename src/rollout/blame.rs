@@ -184,11 +184,7 @@ mod tests {
     fn destination(name: &str, mirrors: &[&str]) -> Destination {
         let mirrors = mirrors.iter().map(|text| {
             let (rule, target) = text.split_once('>').unwrap();
-            Mirror {
-                rule: Namespaced::new("r", rule),
-                target: backend(target),
-                fraction: Fraction::ONE,
-            }
+            Mirror::new(Namespaced::new("r", rule), backend(target), Fraction::ONE)
         });
         Destination {
             service: Namespaced::new("s", name),

@@ -34,11 +34,11 @@ pub(super) fn group(share: u32) -> Group {
                 backend: backend("ok-v1"),
                 addresses: Vec::new(),
                 certainty: Certainty::Said,
-                mirrors: vec![Mirror {
-                    rule: Namespaced::new("curl", "rule"),
-                    target: backend("ok-v2"),
-                    fraction: Fraction::from_millionths(share).unwrap(),
-                }],
+                mirrors: vec![Mirror::new(
+                    Namespaced::new("curl", "rule"),
+                    backend("ok-v2"),
+                    Fraction::from_millionths(share).unwrap(),
+                )],
             }],
         }],
     }

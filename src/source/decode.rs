@@ -10,26 +10,26 @@ use crate::diag::nearest;
 
 /// A field that is missing or has the wrong type.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct WrongField {
+pub(crate) struct WrongField {
     /// The field.
-    pub(super) path: FieldPath,
+    pub(crate) path: FieldPath,
     /// What is wrong with it.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// What to do; may be empty.
-    pub(super) help: String,
+    pub(crate) help: String,
 }
 
 /// A field that no type knows.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct UnknownField {
+pub(crate) struct UnknownField {
     /// The field.
-    pub(super) path: FieldPath,
+    pub(crate) path: FieldPath,
     /// The known field that was probably meant.
-    pub(super) nearest: Option<String>,
+    pub(crate) nearest: Option<String>,
 }
 
 /// Decodes a value. Also yields the fields that were not read.
-pub(super) fn decode<T>(value: &Value) -> Result<(T, Vec<UnknownField>), WrongField>
+pub(crate) fn decode<T>(value: &Value) -> Result<(T, Vec<UnknownField>), WrongField>
 where
     T: DeserializeOwned + Serialize,
 {

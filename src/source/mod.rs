@@ -34,6 +34,7 @@ mod walk;
 mod watch;
 mod yaml;
 
+pub(crate) use decode::{UnknownField, WrongField, decode};
 pub use documents::documents;
 pub use folder::{Folder, open, read};
 pub use follow::Source;

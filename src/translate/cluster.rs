@@ -21,16 +21,8 @@ use super::captured;
 use super::names::{ClusterName, ServicePort};
 use super::passthrough;
 use super::unaltered;
-use super::values::{ads, number, seconds};
+use super::values::{ads, duration, number, seconds};
 use crate::model::{Backend, Capture, Group, Mirror, Protocol};
-
-/// Copies under way, per mirror and sidecar; what is more is dropped. Small, and more than a healthy shadow needs.
-const COPIES: u32 = 64;
-/// Seconds that a copy may take in all, its body included.
-const COPY_SECONDS: i64 = 5;
-/// Bytes of a copy that wait for a shadow which does not read: twice the largest body that is copied, so that the caller
-/// is never made to wait instead.
-const COPY_BUFFER: u32 = 2 * 1024 * 1024;
 
 /// Seconds after which a connection that nobody uses is closed. Servers close theirs as well, many after 2 to 5 s, and a
 /// request that meets such a close on its way is lost: 10 % and more were, at the worst moment. Without the proxy a
@@ -78,6 +70,7 @@ fn primary(backend: &Backend) -> Cluster {
 }
 
 fn shadow(mirror: &Mirror) -> Cluster {
+    let limits = mirror.terms.limits;
     let protocol = match mirror.target.protocol {
         Protocol::Http1 => ProtocolConfig::HttpProtocolOptions(Http1ProtocolOptions::default()),
         Protocol::Http2 => ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions {
@@ -93,7 +86,7 @@ fn shadow(mirror: &Mirror) -> Cluster {
     };
     let options = HttpProtocolOptions {
         common_http_protocol_options: Some(CommonOptions {
-            max_stream_duration: seconds(COPY_SECONDS),
+            max_stream_duration: duration(limits.duration),
             idle_timeout: seconds(IDLE_SECONDS),
             max_requests_per_connection: per_connection,
             ..CommonOptions::default()
@@ -106,14 +99,16 @@ fn shadow(mirror: &Mirror) -> Cluster {
         )),
         ..HttpProtocolOptions::default()
     };
-    let limits = Cluster {
+    let guest = Cluster {
         connect_timeout: seconds(1),
-        per_connection_buffer_limit_bytes: number(COPY_BUFFER),
-        circuit_breakers: breakers(COPIES, 0),
+        // What waits for a shadow that does not read: twice the largest body that is copied, so that the caller is never made
+        // to wait instead.
+        per_connection_buffer_limit_bytes: number(limits.body.saturating_mul(2)),
+        circuit_breakers: breakers(limits.concurrent, 0),
         typed_extension_protocol_options: http(options),
         ..Cluster::default()
     };
-    by_endpoints(shadow_name(mirror), &mirror.target, limits)
+    by_endpoints(shadow_name(mirror), &mirror.target, guest)
 }
 
 /// A cluster that adds no limit of its own, and speaks to the server as the caller speaks to the proxy.

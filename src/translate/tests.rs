@@ -28,11 +28,11 @@ pub(super) fn backend(name: &str, port: u16, protocol: Protocol, endpoints: usiz
 }
 
 fn mirror(rule: &str, target: Arc<Backend>, millionths: u32) -> Mirror {
-    Mirror {
-        rule: Namespaced::new("curl", rule),
+    Mirror::new(
+        Namespaced::new("curl", rule),
         target,
-        fraction: Fraction::from_millionths(millionths).unwrap(),
-    }
+        Fraction::from_millionths(millionths).unwrap(),
+    )
 }
 
 fn group(destinations: Vec<Destination>) -> Group {

@@ -13,6 +13,13 @@ pub(super) fn seconds(seconds: i64) -> Option<Duration> {
     Some(Duration { seconds, nanos: 0 })
 }
 
+pub(super) fn duration(of: std::time::Duration) -> Option<Duration> {
+    Some(Duration {
+        seconds: i64::try_from(of.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(of.subsec_nanos()).unwrap_or_default(),
+    })
+}
+
 pub(super) fn number(value: u32) -> Option<UInt32Value> {
     Some(UInt32Value { value })
 }

@@ -139,11 +139,11 @@ fn port(backend: Arc<Backend>, mirrors: Vec<Mirror>) -> DestinationPort {
 }
 
 fn mirror(rule: &str, target: Arc<Backend>, millionths: u32) -> Mirror {
-    Mirror {
-        rule: Namespaced::new("curl", rule),
+    Mirror::new(
+        Namespaced::new("curl", rule),
         target,
-        fraction: Fraction::from_millionths(millionths).unwrap(),
-    }
+        Fraction::from_millionths(millionths).unwrap(),
+    )
 }
 
 fn backend(name: &str, port: u16, protocol: Protocol, endpoints: &[&str]) -> Arc<Backend> {

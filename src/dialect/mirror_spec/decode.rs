@@ -1,11 +1,14 @@
 //! The keys of `spec.config`: which are there, which are missing, which are of the wrong type.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
 use crate::api::mirror_config::MirrorConfig;
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report, nearest};
+use crate::source::{UnknownField, WrongField, decode};
 
 /// A key of `spec.config`, what it holds, and whether it must be there.
 struct Key(&'static str, &'static str, Presence);
@@ -14,9 +17,11 @@ struct Key(&'static str, &'static str, Presence);
 enum Presence {
     Required,
     Optional,
+    /// Read by itself, with [`Reader::optional`].
+    Apart,
 }
 
-const KEYS: [Key; 4] = [
+const KEYS: [Key; 6] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -29,6 +34,8 @@ const KEYS: [Key; 4] = [
         "a mapping with a fraction: `percentage: {value: 0.5}`",
         Presence::Optional,
     ),
+    Key("timeout", "a time: `timeout: 5s`", Presence::Apart),
+    Key("maxConcurrentRequests", "a whole number", Presence::Apart),
 ];
 const PERCENTAGE_KEYS: [&str; 1] = ["value"];
 /// Stands in for a required value that is missing or wrong, so that what is wrong elsewhere comes to light too.
@@ -46,6 +53,8 @@ pub(super) struct Reader<'a> {
     pub(super) is_sound: bool,
     /// The keys whose value was missing or wrong; what stands in for it is not to be looked at.
     pub(super) wrong: BTreeSet<String>,
+    /// The values of the keys that are read apart.
+    pub(super) apart: Map<String, Value>,
 }
 
 impl Reader<'_> {
@@ -71,6 +80,9 @@ impl Reader<'_> {
                 return None;
             }
         };
+        for Key(key, _, _) in KEYS.iter().filter(|key| key.2 == Presence::Apart) {
+            self.apart.extend(keys.remove_entry(*key));
+        }
         self.stand_in_for_missing(&mut keys);
         // A derived reader takes a sequence for a mapping; nobody means that.
         if let Some(list @ Value::Array(_)) = keys.get("percentage") {
@@ -118,6 +130,37 @@ impl Reader<'_> {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// Reads a key that may be absent or null. `None`, with the reason reported, if it holds no `T`.
+    pub(super) fn optional<T>(&mut self, key: &str) -> Option<T>
+    where
+        T: DeserializeOwned + Serialize,
+    {
+        let value = self.apart.get(key).filter(|value| !value.is_null())?;
+        // As a mapping of one key, for the sake of the paths in what is said.
+        match decode(&json!({ key: value })) {
+            Ok((mut read, unknown)) => {
+                for UnknownField { path, nearest } in unknown {
+                    let message = format!("`{path}` is not a key of a mirror's configuration");
+                    let help = nearest.map_or_else(
+                        || "remove it".to_owned(),
+                        |meant| format!("did you mean `{meant}`?"),
+                    );
+                    self.error(Code::UnknownConfigKey, path, message, help);
+                }
+                let read: &mut BTreeMap<String, T> = &mut read;
+                read.remove(key)
+            }
+            Err(WrongField {
+                path,
+                message,
+                help,
+            }) => {
+                self.error(Code::BadConfigValue, path, message, help);
+                None
             }
         }
     }
@@ -223,8 +266,7 @@ fn error_path(path: &serde_path_to_error::Path) -> Vec<String> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde_json::Value;
-    use serde_json::json;
+    use serde_json::{Map, Value, json};
 
     use super::{KEYS, PERCENTAGE_KEYS, Reader};
     use crate::api::core::IntOrString;
@@ -241,6 +283,8 @@ mod tests {
             percentage: Some(Percentage {
                 value: Some(json!(1)),
             }),
+            timeout: None,
+            max_concurrent_requests: None,
         })
         .unwrap();
         let keys = |value: &Value| {
@@ -260,6 +304,7 @@ mod tests {
             report: &mut report,
             is_sound: true,
             wrong: BTreeSet::new(),
+            apart: Map::new(),
         };
         assert!(reader.decode(&Value::Null).is_some());
         assert_eq!(

@@ -1,16 +1,21 @@
 //! `spec.config` of a mirror plugin's PluginConfig.
 
+mod decode;
+mod fraction;
+mod limits;
+mod port_ref;
+
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::decode::Reader;
-use super::fraction;
-use super::port_ref::PortRef;
 use crate::api::core::IntOrString;
 use crate::diag::{Code, FieldPath, Origin, Report, Severity};
-use crate::model::Fraction;
+use crate::model::{Fraction, Terms};
 use crate::name::Namespaced;
+use decode::Reader;
+pub use port_ref::PortRef;
 
 /// Where requests are mirrored to, and how many: a valid `spec.config`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +26,8 @@ pub struct MirrorSpec {
     pub port: PortRef,
     /// The share of requests.
     pub fraction: Fraction,
+    /// All that may be left out.
+    pub terms: Arc<Terms>,
 }
 
 /// Reads `spec.config`, reporting everything that is wrong with it; `None`, with `if_invalid` as the effect of each
@@ -37,6 +44,7 @@ pub(crate) fn read(
         report,
         is_sound: true,
         wrong: BTreeSet::new(),
+        apart: Map::new(),
     };
     let config = reader.decode(config)?;
     let namespace = text("namespace", config.namespace, &mut reader);
@@ -44,6 +52,9 @@ pub(crate) fn read(
     let port = port(&config.port, &mut reader);
     let share = config.percentage.and_then(|percentage| percentage.value);
     let fraction = fraction(share.as_ref(), &mut reader);
+    let terms = Terms {
+        limits: limits::read(&mut reader),
+    };
     if !reader.is_sound {
         return None;
     }
@@ -51,6 +62,7 @@ pub(crate) fn read(
         target: Namespaced::new(namespace?, service?),
         port: port?,
         fraction: fraction?,
+        terms: Arc::new(terms),
     })
 }
 

@@ -1,0 +1,61 @@
+//! What is copied, and on which terms.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Backend, Fraction};
+use crate::name::Namespaced;
+
+/// A copy of the requests to a destination.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mirror {
+    /// The object that asks for it; it names the mirror's cluster and its runtime key.
+    pub rule: Namespaced,
+    /// Where the copies go.
+    pub target: Arc<Backend>,
+    /// The share of requests that is copied.
+    pub fraction: Fraction,
+    /// What the object says beyond that.
+    pub terms: Arc<Terms>,
+}
+
+impl Mirror {
+    /// A mirror on the usual terms.
+    pub fn new(rule: Namespaced, target: Arc<Backend>, fraction: Fraction) -> Self {
+        Self {
+            rule,
+            target,
+            fraction,
+            terms: Arc::default(),
+        }
+    }
+}
+
+/// The optional part of a mirror. The default is what holds where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Terms {
+    /// What copies may use.
+    pub limits: Limits,
+}
+
+/// What the copies of one mirror may use, at each sidecar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// How long a copy may take in all, its body included.
+    pub duration: Duration,
+    /// How many copies may be under way; what is more is dropped.
+    pub concurrent: u32,
+    /// Bytes of the largest body that is copied.
+    pub body: u32,
+}
+
+/// Small, and more than a healthy shadow needs.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            duration: Duration::from_secs(5),
+            concurrent: 64,
+            body: 1024 * 1024,
+        }
+    }
+}
