@@ -119,7 +119,7 @@ impl Substream {
     }
 
     /// Takes note of a changed subscription. What the client dropped is not known to it any more, but for a resource that
-    /// is on its way: the client may want everything before it reads that.
+    /// is on its way, or its end: the client may want everything before it reads that.
     pub(super) fn subscribed(&mut self, owed: Owed) {
         if owed.dropped {
             self.forget_dropped();
@@ -132,9 +132,7 @@ impl Substream {
         let subscription = &self.subscription;
         let mut culprit = false;
         self.known.retain(|name, known| {
-            let on_its_way =
-                known.standing == Standing::Unanswered && known.content != Content::Absent;
-            let stays = subscription.covers(name) || on_its_way;
+            let stays = subscription.covers(name) || known.is_on_its_way();
             culprit |= !stays && known.standing == Standing::Rejected;
             stays
         });
@@ -210,6 +208,7 @@ impl Substream {
             nonce: 0,
             size: 0,
             standing: Standing::Accepted,
+            had: true,
         };
         self.known.insert(Arc::clone(name), known);
     }
@@ -317,11 +316,13 @@ impl Substream {
             .map(|(name, resource)| (name, Content::Version(resource.version.clone())));
         let absent = push.removed.iter().map(|name| (name, Content::Absent));
         for (name, content) in present.chain(absent) {
+            let before = self.known.get(name);
             let known = Known {
                 content,
                 nonce,
                 size,
                 standing: Standing::Unanswered,
+                had: before.is_some_and(Known::may_be_there),
             };
             self.known.insert(Arc::clone(name), known);
         }

@@ -207,7 +207,7 @@ pub(crate) const FAULTS: &[Fault] = faults! {
         => "!self.known.contains_key(*name)",
         "envelope::a12";
     "a dropped resource is remembered", "B15", "substream",
-        "let stays = subscription.covers(name) || on_its_way;"
+        "let stays = subscription.covers(name) || known.is_on_its_way();"
         => "let stays = subscription.covers(name) || known.standing != Standing::Rejected;",
         "wildcard::c13";
     "no names after names is everything", "B24", "subscription",

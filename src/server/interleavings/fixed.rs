@@ -68,6 +68,24 @@ fn a_removal_is_rejected_with_the_last_response_that_tells_it() {
     ends_with_its_subset::<Delta>(ops, &NOTHING);
 }
 
+/// A client that gives up everything, and wants everything again before it has read what was on its way: a resource, and
+/// then its end. If it rejects the latter, it has the resource still, and is to be told again.
+#[test]
+fn an_end_on_its_way_outlives_the_wildcard() {
+    let everything = || ask(["*"]);
+    let ops = vec![
+        everything(),
+        ask([]),
+        everything(),
+        Op::Receive,
+        Op::Send,
+        clusters([0, 0, 3]),
+        Op::Send,
+    ];
+    ends_with_its_subset::<Sotw>(ops.clone(), &NOTHING);
+    ends_with_its_subset::<Delta>(ops, &NOTHING);
+}
+
 fn remembered<C: Client>(ops: Vec<Op>) -> usize {
     Wire::<C>::after(ops).session.report().len()
 }

@@ -11,6 +11,8 @@ pub(super) struct Known {
     /// How many names were in that response.
     pub(super) size: usize,
     pub(super) standing: Standing,
+    /// Whether the client may have a resource of this name until it takes that response.
+    pub(super) had: bool,
 }
 
 /// What it was.
@@ -32,6 +34,16 @@ pub(super) enum Standing {
 }
 
 impl Known {
+    /// Whether the client may have a resource of this name.
+    pub(super) fn may_be_there(&self) -> bool {
+        self.content != Content::Absent || self.had && self.standing != Standing::Accepted
+    }
+
+    /// Whether there is a response still to be answered that makes a difference to what the client has.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        self.standing == Standing::Unanswered && self.may_be_there()
+    }
+
     /// Whether an answer to that response is about this.
     pub(super) fn awaits(&self, nonce: u64) -> bool {
         self.nonce == nonce && self.standing == Standing::Unanswered
