@@ -5,8 +5,9 @@
 //! Data flows one way. Every arrow is a value; the stages in the middle are pure functions, only the ends do I/O.
 //!
 //! ```text
-//! files,  ─► source ─► resolve (+ dialect) ─► model ─► translate ─► snapshot ─► rollout ─► server ─► Envoy / shim
-//! cluster    Objects        └─► diag::Report                          World      World       ADS
+//! files,  ─► source ─► resolve (+ dialect) ─► brake ─► translate ─► snapshot ─► rollout ─► server ─► Envoy / shim
+//! cluster    Objects        │           Model    Model               World      World       ADS
+//!                           └─► diag::Report
 //! ```
 //!
 //! | Module | Is given | Yields |
@@ -18,6 +19,7 @@
 //! | [`dialect`] | plugin objects | rules in our own words |
 //! | [`resolve`] | `Objects` | `(Model, Report)`; total: a bad object rejects itself only |
 //! | [`model`] | | what is mirrored, for whom, where to |
+//! | [`brake`] | a model, and what holds shares down | the model with lower shares |
 //! | [`translate`] | a group of the model | Envoy messages |
 //! | [`snapshot`] | Envoy messages | encoded, versioned resources, shared by all streams |
 //! | [`transport`] | a socket, PEM files | connections, plain or TLS |
@@ -52,6 +54,7 @@ pub mod admin;
 pub mod admission;
 pub mod api;
 pub mod app;
+pub mod brake;
 pub mod certificates;
 pub mod cli;
 pub mod crd;

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use tracing::debug_span;
 
+use crate::brake;
+use crate::brake::Caps;
 use crate::diag::Report;
+use crate::model::Fraction;
 use crate::model::GroupId;
 use crate::model::Model;
 use crate::resolve::Kept;
@@ -52,8 +55,10 @@ impl Pipeline {
         let resolved =
             debug_span!("resolve").in_scope(|| resolve(objects, &self.settings, &self.kept));
         self.kept = resolved.kept;
-        let (built, faults) =
-            debug_span!("build").in_scope(|| build(resolved.model, self.last.as_ref()));
+        let stopped = resolved.stopped.into_iter();
+        let caps: Caps = stopped.map(|rule| (rule, Fraction::ZERO)).collect();
+        let model = brake::apply(resolved.model, &caps);
+        let (built, faults) = debug_span!("build").in_scope(|| build(model, self.last.as_ref()));
         let world = Arc::clone(&built.world);
         self.last = Some(built);
         Step {

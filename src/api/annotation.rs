@@ -12,6 +12,8 @@ pub const SIDECAR_INJECTION: &str = "mirrorplane.io/sidecar-injection";
 pub const INJECTED: &str = "mirrorplane.io/injected";
 /// On an injected Pod or Pod template: how its Envoy follows the token, which becomes a file.
 pub const TOKEN_SDS: &str = "mirrorplane.io/token-sds";
+/// On a PluginConfig, a Namespace or a MeshConfig: stops mirrors at once; the value says why.
+pub const STOP: &str = "mirrorplane.io/stop";
 /// What may stand on a Pod or a Pod template.
 pub const OF_PODS: &[&str] = &[
     LISTEN,

@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::meta::ObjectMeta;
 
+/// osm-edge's API group of it, and the versions that are read, newest last.
+pub const OSM: (&str, &[&str]) = ("config.openservicemesh.io", &["v1alpha1", "v1alpha2"]);
+/// fsm's.
+pub const FSM: (&str, &[&str]) = ("config.flomesh.io", &["v1alpha1", "v1alpha2", "v1alpha3"]);
+
 /// `MeshConfig`; only the plugin switch is read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MeshConfig {

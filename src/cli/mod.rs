@@ -24,6 +24,7 @@ mod serve_webhook;
 mod shim;
 mod sidecar_settings;
 mod status;
+mod stop;
 mod translate;
 
 use std::io;
@@ -47,6 +48,7 @@ use crate::sidecar::Delivery;
   mirrorplane serve --config-dir ./mesh     the control plane, on files
   mirrorplane serve                         the control plane, on the Kubernetes API
   mirrorplane status                        which sidecars have the newest configuration
+  mirrorplane stop --all                    nothing is copied any more, at once
   mirrorplane bootstrap --node curl/curl    what a sidecar starts with")]
 struct Cli {
     #[command(subcommand)]
@@ -71,6 +73,8 @@ enum LogFormat {
 enum Command {
     Serve(Box<serve::Args>),
     Status(status::Args),
+    Stop(stop::Stop),
+    Resume(stop::Resume),
     Check(check::Args),
     Translate(translate::Args),
     Bootstrap(bootstrap::Args),
@@ -120,6 +124,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(args) => serve::run(*args),
         Command::Status(args) => status::run(&args),
+        Command::Stop(args) => stop::stop(args),
+        Command::Resume(args) => stop::resume(args),
         Command::Check(args) => check::run(&args),
         Command::Translate(args) => translate::run(&args),
         Command::Bootstrap(args) => bootstrap::run(&args),

@@ -140,6 +140,8 @@ codes! {
     NoSidecar = "MP603", Warning, "a Pod that asks for a sidecar and cannot have one";
     UserOfSidecar = "MP604", Warning, "an application that runs as the user of the sidecar";
     SidecarStays = "MP605", Warning, "a Pod that is meant to end, with a sidecar that does not";
+    // What holds shares down.
+    Stopped = "MP701", Warning, "a mirror that is stopped";
 }
 
 impl fmt::Display for Code {

@@ -12,6 +12,7 @@ mod plugin_chain;
 mod plugin_config;
 mod selector;
 mod seniority;
+mod stop;
 
 pub use mesh_config::mesh_config_in_force;
 pub use mirror_spec::{MirrorSpec, PortRef};
@@ -20,6 +21,7 @@ pub use plugin_chain::{ChainSelectors, MirrorChain};
 pub use plugin_config::{MirrorRule, RuleDestination};
 pub use selector::Selector;
 pub(crate) use seniority::Seniority;
+pub use stop::stopped_by;
 
 /// What every diagnostic about a mirror that does not happen can promise.
 pub(crate) const NOTHING_MIRRORED: &str =

@@ -22,6 +22,7 @@ mod nodes;
 mod protocol;
 mod reach;
 mod services;
+mod stops;
 mod targets;
 mod unchanged;
 
@@ -77,8 +78,10 @@ impl Eq for Kept {}
 /// What the objects come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
-    /// What is to be served.
+    /// What is to be served, with the shares that the objects ask for.
     pub model: Model,
+    /// The rules that are stopped: their share is to be nothing.
+    pub stopped: BTreeSet<Namespaced>,
     /// What is to be said, in the order of kind, object and field.
     pub report: Report,
     /// What to pass the next time.
@@ -103,6 +106,7 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
         })
         .collect();
     report_unused(&rules, &chains, &plugins, &mut report);
+    let stopped = stops::stopped(&rules, objects, mesh_config, &mut report);
 
     let services = services::Services::read(objects, &named_services(&rules), &mut report);
     let mut claims = claims::settle(&rules, &services, &mut report);
@@ -139,6 +143,7 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
             grouped,
         },
         model,
+        stopped,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The kinds of objects that are read, and the API versions they are read in.
 
 use super::objects::WorkloadKind;
+use crate::api::mesh_config;
 use crate::api::plugin;
 
 /// A kind of object that is read.
@@ -96,14 +97,14 @@ pub(super) const ROWS: &[Row] = &[
     row(
         Kind::MeshConfig,
         "MeshConfig",
-        "config.openservicemesh.io",
-        &["v1alpha1", "v1alpha2"],
+        mesh_config::OSM.0,
+        mesh_config::OSM.1,
     ),
     row(
         Kind::MeshConfig,
         "MeshConfig",
-        "config.flomesh.io",
-        &["v1alpha1", "v1alpha2", "v1alpha3"],
+        mesh_config::FSM.0,
+        mesh_config::FSM.1,
     ),
 ];
 

@@ -63,7 +63,8 @@ pub(super) fn annotations(kind: Kind, origin: &Origin, object: &Value) -> Vec<Di
     for (path, pointer) in PLACES {
         let known: &[&str] = match kind {
             Kind::Plugin if path == own => &[annotation::PLUGIN],
-            Kind::Namespace if path == own => &[annotation::SIDECAR_INJECTION],
+            Kind::Namespace if path == own => &[annotation::SIDECAR_INJECTION, annotation::STOP],
+            Kind::PluginConfig | Kind::MeshConfig if path == own => &[annotation::STOP],
             Kind::Pod if path == own => annotation::OF_PODS,
             // Pods get the annotations of the template only.
             Kind::Workload(_) if path == template => annotation::OF_PODS,
@@ -95,6 +96,9 @@ fn help(key: &str, known: &[&str]) -> String {
             return "put it on a Pod or a Pod template".to_owned();
         }
         annotation::PLUGIN => return "put it on a Plugin".to_owned(),
+        annotation::STOP => {
+            return "put it on a PluginConfig, a Namespace or a MeshConfig".to_owned();
+        }
         _ => {}
     }
     // The prefix, which all have, would make all of them alike.

@@ -43,7 +43,7 @@ impl Concern {
             | C::TargetEmpty
             | C::TargetNotHttp
             | C::TargetProtocol => Self::ResolvedRefs,
-            C::RolloutStopped | C::Rejected => Self::Programmed,
+            C::RolloutStopped | C::Rejected | C::Stopped => Self::Programmed,
             _ => Self::Accepted,
         }
     }
@@ -73,6 +73,7 @@ mod tests {
             (Code::TargetEmpty, Concern::ResolvedRefs, false),
             (Code::ChainPluginMissing, Concern::ResolvedRefs, true),
             (Code::RolloutStopped, Concern::Programmed, true),
+            (Code::Stopped, Concern::Programmed, false),
         ] {
             assert_eq!(
                 (Concern::of(code), denies(code)),

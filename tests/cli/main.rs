@@ -9,3 +9,4 @@ mod definitions;
 mod inject;
 mod mistakes;
 mod offline;
+mod stop;

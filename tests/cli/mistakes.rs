@@ -149,6 +149,25 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "metadata:\n  name: traffic-mirror\nspec",
         "metadata:\n  name: traffic-mirror\n  annotations: {«mirrorplane.io/plugn: traffic-mirror}\nspec",
     ),
+    // The kill switch, by each of the objects that have one, and where it is none.
+    mistake(
+        "MP701",
+        MIRROR,
+        "  name: traffic-mirror-config\n",
+        "  name: traffic-mirror-config\n  annotations:\n    «mirrorplane.io/stop: it hurts\n",
+    ),
+    mistake(
+        "MP701",
+        MIRROR,
+        "  name: osm-mesh-config\n",
+        "  name: osm-mesh-config\n  annotations: {mirrorplane.io/stop: it hurts}\n",
+    ),
+    mistake(
+        "MP012",
+        MIRROR,
+        "  name: traffic-mirror-chain\n",
+        "  name: traffic-mirror-chain\n  annotations: {«mirrorplane.io/stop: it hurts}\n",
+    ),
     // The switch, the plugin, the chain.
     mistake(
         "MP102",

@@ -174,6 +174,8 @@ fn every_command_has_help_with_examples() {
     for command in [
         "serve",
         "check",
+        "stop",
+        "resume",
         "translate",
         "bootstrap",
         "shim",

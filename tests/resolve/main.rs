@@ -8,4 +8,5 @@ mod generated;
 mod identity;
 mod ports;
 mod properties;
+mod stops;
 mod world;

@@ -27,6 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "resolve",
         &["api", "diag", "dialect", "model", "name", "source"],
     ),
+    ("brake", &["model", "name"]),
     ("translate", &["model", "name", "proto"]),
     ("snapshot", &["model", "name", "proto", "translate"]),
     ("reload", &[]),
@@ -74,7 +75,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("shim", &["proto"]),
     (
         "pipeline",
-        &["diag", "model", "name", "resolve", "snapshot", "source"],
+        &[
+            "brake", "diag", "model", "name", "resolve", "snapshot", "source",
+        ],
     ),
     (
         "app",
@@ -103,6 +106,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "certificates",
             "crd",
             "diag",
+            "dialect",
             "model",
             "name",
             "pipeline",

@@ -34,8 +34,8 @@ fn node() -> Option<Node> {
     })
 }
 
-/// A share is changed while a client watches: what it is sent, by type, after its first configuration.
-async fn responses_after_change(delta: bool) -> Vec<ResourceType> {
+/// Something is changed while a client watches: what it is sent, by type, after its first configuration.
+pub(crate) async fn responses_after(delta: bool, change: impl FnOnce(&Mesh)) -> Vec<ResourceType> {
     let mesh = Mesh::new(super::rig::free_address(), super::rig::free_address());
     let control_plane = ControlPlane::start(mesh.path()).await;
     let client =
@@ -106,7 +106,7 @@ async fn responses_after_change(delta: bool) -> Vec<ResourceType> {
         ResourceType::ALL,
         "delta={delta}: the first configuration is whole"
     );
-    mesh.share("0.5");
+    change(&mesh);
     drain(&mut responses).await
 }
 
@@ -123,7 +123,7 @@ async fn drain(responses: &mut mpsc::Receiver<String>) -> Vec<ResourceType> {
 async fn a_changed_share_is_one_runtime_response_and_nothing_else() {
     for delta in [false, true] {
         assert_eq!(
-            responses_after_change(delta).await,
+            responses_after(delta, |mesh| mesh.share("0.5")).await,
             [ResourceType::Runtime],
             "delta={delta}"
         );

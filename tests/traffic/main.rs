@@ -20,3 +20,4 @@ mod restart;
 mod rig;
 mod secure;
 mod share;
+mod stop;

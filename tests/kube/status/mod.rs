@@ -5,6 +5,7 @@ mod following;
 mod leader;
 mod refused;
 mod rights;
+mod stopped;
 mod unkept;
 
 use std::path::Path;
