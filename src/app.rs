@@ -1,6 +1,7 @@
 //! The wiring of `serve`: source → pipeline → rollout → server, joined by watches, and the pages about them. No logic of
 //! its own.
 
+mod clock;
 mod notices;
 
 use std::future::Future;
@@ -23,9 +24,9 @@ use crate::admin::Loads;
 use crate::admin::Pages;
 use crate::admission;
 use crate::diag::Diagnostic;
-use crate::diag::Report;
 use crate::diag::Severity;
 use crate::pipeline::Pipeline;
+use crate::pipeline::Step;
 use crate::resolve::Settings;
 use crate::rollout;
 use crate::rollout::Board;
@@ -190,27 +191,30 @@ async fn translate(
     let mut notices = Notices::default();
     let mut rollouts = board.subscribe();
     let mut lineage = Lineage::default();
-    let mut current: Option<(Arc<State>, Report)> = None;
+    let mut current: Option<(Arc<State>, Step)> = None;
     loop {
-        let changed = tokio::select! {
-            changed = states.changed() => changed.is_ok(),
+        let until = current.as_ref().and_then(|(_, step)| step.until);
+        let state = tokio::select! {
+            changed = states.changed() => match changed {
+                Ok(()) => states.borrow_and_update().clone(),
+                Err(_) => return,
+            },
+            // The same objects, at the next step of a ramp.
+            () = clock::at(until) => current.as_ref().map(|(state, _)| Arc::clone(state)),
             Ok(()) = rollouts.changed() => {
                 let standing = rollouts.borrow_and_update().clone();
                 lineage.stands(&standing);
-                if let Some((state, report)) = &current {
+                if let Some((state, step)) = &current {
                     let stopped = diagnose(&standing, &lineage, &state.objects);
-                    let now = state.report.iter().chain(report).chain(&stopped);
+                    let now = state.report.iter().chain(&step.report).chain(&stopped);
                     notices.say(now.clone());
                     loads.diagnosed(now.clone());
-                    know(facts, state, now, &pipeline, standing.rollouts);
+                    know(facts, state, step, now, &pipeline, standing.rollouts);
                 }
                 continue;
             }
         };
-        if !changed {
-            return;
-        }
-        let Some(state) = states.borrow_and_update().clone() else {
+        let Some(state) = state else {
             continue;
         };
         let generation = loads.generation() + 1;
@@ -250,9 +254,9 @@ async fn translate(
             lineage.targets(&step.world, model);
         }
         let standing = rollouts.borrow().rollouts.clone();
-        know(facts, &state, report(), &pipeline, standing);
-        worlds.send_replace(Some(step.world));
-        current = Some((state, step.report));
+        know(facts, &state, &step, report(), &pipeline, standing);
+        worlds.send_replace(Some(Arc::clone(&step.world)));
+        current = Some((state, step));
     }
 }
 
@@ -260,6 +264,7 @@ async fn translate(
 fn know<'a>(
     facts: Option<&watch::Sender<Option<Arc<Facts>>>>,
     state: &Arc<State>,
+    step: &Step,
     report: impl Iterator<Item = &'a Diagnostic>,
     pipeline: &Pipeline,
     rollouts: Vec<rollout::Status>,
@@ -269,6 +274,7 @@ fn know<'a>(
             state: Arc::clone(state),
             report: report.cloned().collect(),
             model: Arc::new(model.clone()),
+            ramps: Arc::clone(&step.ramps),
             rollouts,
         })));
     }

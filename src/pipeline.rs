@@ -2,16 +2,19 @@
 //!
 //! `serve` takes a step for each change of its source, `check` and `translate` take a single one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tracing::debug_span;
 
 use crate::brake;
-use crate::brake::Caps;
+use crate::brake::Begun;
+use crate::brake::Progress;
 use crate::diag::Report;
-use crate::model::Fraction;
 use crate::model::GroupId;
 use crate::model::Model;
+use crate::name::Namespaced;
 use crate::resolve::Kept;
 use crate::resolve::Settings;
 use crate::resolve::resolve;
@@ -26,6 +29,7 @@ use crate::source::Objects;
 pub struct Pipeline {
     settings: Settings,
     kept: Kept,
+    begun: Begun,
     last: Option<Built>,
 }
 
@@ -38,6 +42,10 @@ pub struct Step {
     pub report: Report,
     /// Groups that could not be served as the objects have them, and why: references to nothing. They keep what they had.
     pub faults: Vec<(GroupId, Vec<Dangling>)>,
+    /// How far ramps are.
+    pub ramps: Arc<BTreeMap<Namespaced, Progress>>,
+    /// When the same objects come to something else: the next step of a ramp.
+    pub until: Option<SystemTime>,
 }
 
 impl Pipeline {
@@ -46,25 +54,35 @@ impl Pipeline {
         Self {
             settings,
             kept: Kept::default(),
+            begun: Begun::default(),
             last: None,
         }
     }
 
-    /// Takes the next state of the world. Total: whatever is wrong with the objects is in the report.
+    /// Takes the next state of the world, at this moment.
     pub fn step(&mut self, objects: &Objects) -> Step {
+        self.step_at(objects, SystemTime::now())
+    }
+
+    /// Takes the next state of the world, or the same at another time. Total: whatever is wrong with the objects is in the
+    /// report.
+    pub fn step_at(&mut self, objects: &Objects, now: SystemTime) -> Step {
         let resolved =
             debug_span!("resolve").in_scope(|| resolve(objects, &self.settings, &self.kept));
         self.kept = resolved.kept;
-        let stopped = resolved.stopped.into_iter();
-        let caps: Caps = stopped.map(|rule| (rule, Fraction::ZERO)).collect();
-        let model = brake::apply(resolved.model, &caps);
+        let held = brake::hold(&resolved.brakes, objects, &mut self.begun, now);
+        let model = brake::apply(resolved.model, &held.caps);
+        let mut report = resolved.report;
+        report.merge(held.report);
         let (built, faults) = debug_span!("build").in_scope(|| build(model, self.last.as_ref()));
         let world = Arc::clone(&built.world);
         self.last = Some(built);
         Step {
             world,
-            report: resolved.report,
+            report,
             faults,
+            ramps: Arc::new(held.ramps),
+            until: held.until,
         }
     }
 

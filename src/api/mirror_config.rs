@@ -25,6 +25,9 @@ pub struct MirrorConfig {
     /// How many copies may be under way at once from each sidecar; further ones are dropped. 64 if absent.
     #[serde(default)]
     pub max_concurrent_requests: Option<u32>,
+    /// Steps by which the share is reached; at once if absent.
+    #[serde(default)]
+    pub ramp: Option<RampConfig>,
 }
 
 /// The share of requests, as a fraction of 1.
@@ -33,4 +36,26 @@ pub struct Percentage {
     /// From 0 (nothing) to 1 (everything), so 0.25 for a quarter; for compatibility a number or a number as text.
     #[serde(default)]
     pub value: Option<Value>,
+}
+
+/// Steps by which a share is reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RampConfig {
+    /// When the first step begins, as in `2030-01-31T09:00:00Z`; if absent, when the object is first seen.
+    #[serde(default)]
+    pub start: Option<String>,
+    /// One after the other; after the last one `percentage` holds.
+    #[serde(default)]
+    pub steps: Vec<RampStepConfig>,
+}
+
+/// One step of a ramp.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RampStepConfig {
+    /// The share meanwhile, at most.
+    #[serde(default)]
+    pub percentage: Option<Percentage>,
+    /// How long it lasts: `30s`, `10m`, `24h`.
+    #[serde(default)]
+    pub duration: Option<String>,
 }

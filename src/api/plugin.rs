@@ -1,7 +1,7 @@
 //! `plugin.flomesh.io/v1alpha1`: osm-edge's (and fsm's) plugin kinds.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::meta::{LabelSelector, ObjectMeta};
@@ -78,6 +78,32 @@ pub struct PluginConfig {
     pub metadata: ObjectMeta,
     /// What and for which destinations.
     pub spec: PluginConfigSpec,
+    /// What was recorded of it earlier. Never a reason to refuse the object.
+    #[serde(default, deserialize_with = "leniently", skip_serializing)]
+    pub status: Recorded,
+}
+
+/// The part of a [`PluginConfig`]'s status that is read again: all replicas go by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Recorded {
+    /// When its ramp began.
+    pub ramp: Option<RecordedRamp>,
+}
+
+/// When a ramp began.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedRamp {
+    /// When its first step began, in RFC 3339.
+    pub started_at: String,
+    /// Names the steps that it is about.
+    pub of: String,
+}
+
+fn leniently<'de, D: Deserializer<'de>>(status: D) -> Result<Recorded, D::Error> {
+    let status = Value::deserialize(status)?;
+    Ok(serde_json::from_value(status).unwrap_or_default())
 }
 
 /// What a [`PluginConfig`] says.

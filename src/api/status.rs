@@ -33,6 +33,26 @@ pub struct PluginConfigStatus {
     /// For how many connected sidecars it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired_sidecars: Option<i32>,
+    /// How far its ramp is, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<RampStatus>,
+}
+
+/// How far a ramp is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RampStatus {
+    /// When its first step began, or begins, in RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// Names the steps: with others it begins anew.
+    pub of: String,
+    /// At which step it is, of how many, as in `2/3`; `done` after the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// When that changes, in RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// `status` of a PluginChain: which plugins it brings, to how many sidecars.

@@ -3,6 +3,9 @@
 //! It is given a model and the most that each rule may mirror now, and yields the model with shares no larger than that. It
 //! may only lower shares, and touches nothing else: what follows from it for a sidecar is a runtime value, never a route.
 
+mod hold;
+mod ramp;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,6 +14,9 @@ use crate::model::Group;
 use crate::model::Mirror;
 use crate::model::Model;
 use crate::name::Namespaced;
+
+pub use self::hold::{Begun, Held, Progress, hold};
+pub use self::ramp::{Stage, stage};
 
 /// The most that a rule may mirror now, of the rules of which there is anything to say.
 pub type Caps = BTreeMap<Namespaced, Fraction>;

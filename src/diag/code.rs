@@ -142,6 +142,10 @@ codes! {
     SidecarStays = "MP605", Warning, "a Pod that is meant to end, with a sidecar that does not";
     // What holds shares down.
     Stopped = "MP701", Warning, "a mirror that is stopped";
+    RampUnderWay = "MP702", Info, "a ramp that is under way";
+    RampNotResumable = "MP703", Info, "a ramp whose start is written nowhere";
+    RampUnrecorded = "MP704", Warning, "a ramp that has not begun, as its start is not recorded";
+    RampStepTooLarge = "MP705", Info, "a step of a ramp above the percentage";
 }
 
 impl fmt::Display for Code {

@@ -256,6 +256,7 @@ mod tests {
             target: Namespaced::new("pipy", "v3"),
             port: PortRef::Number(NonZeroU16::MIN),
             fraction: Fraction::ONE,
+            ramp: None,
             terms: Arc::default(),
         };
         let refs = json!([{"kind": "Service", "namespace": "pipy", "name": "v1"}]);

@@ -9,6 +9,7 @@ mod changes;
 mod fraction;
 mod group;
 mod mirror;
+mod ramp;
 
 pub use backend::{Backend, Protocol};
 pub use capture::{CAPTURE_PORT, Capture, NotACapture, READY_PORT, SIDECAR_PORTS};
@@ -16,3 +17,4 @@ pub use changes::Changes;
 pub use fraction::Fraction;
 pub use group::{Certainty, Destination, DestinationPort, Group, GroupId, Model};
 pub use mirror::{Limits, Mirror, Terms};
+pub use ramp::{Brake, Ramp, RampStep};

@@ -35,7 +35,7 @@ use crate::diag::{Code, Diagnostic, FieldPath, Report};
 use crate::dialect::{
     MirrorChain, MirrorRule, MirrorSpec, NOTHING_MIRRORED, Plugins, mesh_config_in_force,
 };
-use crate::model::{Capture, Model};
+use crate::model::{Brake, Capture, Model};
 use crate::name::Namespaced;
 use crate::source::{Objects, Sourced};
 use callers::Callers;
@@ -80,8 +80,8 @@ impl Eq for Kept {}
 pub struct Resolved {
     /// What is to be served, with the shares that the objects ask for.
     pub model: Model,
-    /// The rules that are stopped: their share is to be nothing.
-    pub stopped: BTreeSet<Namespaced>,
+    /// What may hold shares down, of the rules of which there is anything of the kind.
+    pub brakes: BTreeMap<Namespaced, Brake>,
     /// What is to be said, in the order of kind, object and field.
     pub report: Report,
     /// What to pass the next time.
@@ -143,7 +143,7 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
             grouped,
         },
         model,
-        stopped,
+        brakes: brakes(&rules, &stopped),
     }
 }
 
@@ -238,6 +238,18 @@ fn report_policy_off(
             .help("set `spec.featureFlags.enablePluginPolicy: true`"),
         );
     }
+}
+
+/// What may hold the share of each rule down.
+fn brakes(rules: &[MirrorRule<'_>], stopped: &BTreeSet<Namespaced>) -> BTreeMap<Namespaced, Brake> {
+    let brakes = rules.iter().filter_map(|rule| {
+        let brake = Brake {
+            stopped: stopped.contains(rule.name),
+            ramp: rule.spec.as_ref()?.ramp.clone(),
+        };
+        (brake != Brake::default()).then(|| (rule.name.clone(), brake))
+    });
+    brakes.collect()
 }
 
 /// What each PluginConfig says now, or else what it last said that made sense.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::brake::Progress as RampProgress;
 use crate::diag::Diagnostic;
 use crate::model::Fraction;
 use crate::model::GroupId;
@@ -25,6 +26,8 @@ pub struct Facts {
     pub report: Arc<[Diagnostic]>,
     /// What they come to.
     pub model: Arc<Model>,
+    /// How far ramps are.
+    pub ramps: Arc<BTreeMap<Namespaced, RampProgress>>,
     /// The changes that are not everywhere.
     pub rollouts: Vec<Status>,
 }

@@ -1,4 +1,5 @@
-//! What the control plane says about objects of the Kubernetes API: their `status`, and events. A sink: nothing reads it.
+//! What the control plane says about objects of the Kubernetes API: their `status`, and events. A sink: nothing reads it, but
+//! for the one thing that all replicas have to know and no object says, when a ramp began.
 //!
 //! ```text
 //! Facts, sidecars ─► wanted ─► change ─► writer ─► API server
@@ -16,6 +17,7 @@
 //! | `kind` | the kinds that have a status |
 //! | `concern` | which condition a diagnostic is about |
 //! | `wanted` | what the status of every object is to be |
+//! | `ramp` | how far a ramp is, and when it began |
 //! | `change` | the patch to that, and which conditions turned |
 //! | `lease` | who of several control planes writes |
 //! | `tally` | what the sidecars of one replica have, and the sum |
@@ -35,6 +37,7 @@ mod heard;
 mod kind;
 mod lease;
 mod note;
+mod ramp;
 mod run;
 #[cfg(test)]
 mod scripted;

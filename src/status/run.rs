@@ -28,6 +28,7 @@ use super::lease::resign;
 use super::lease::stand;
 use super::note;
 use super::note::Owner;
+use super::ramp;
 use super::tally::Tally;
 use super::tell::Teller;
 use super::turn::News;
@@ -304,11 +305,18 @@ impl Desk<'_> {
         if same && self.passing.is_empty() && !self.refusals.any_due(Instant::now()) {
             return Look::Done;
         }
-        let wanted = wanted(&facts, &sidecars, others);
+        let mut wanted = wanted(&facts, &sidecars, others);
         self.seen = Some((seen, others.to_vec()));
         known.retain(|key, _| wanted.contains_key(key));
         self.passing.retain(|key, _| wanted.contains_key(key));
         self.refusals.retain(&wanted);
+        let now = prost_types::Timestamp::from(SystemTime::now());
+        let now = prost_types::Timestamp { nanos: 0, ..now }.to_string();
+        for (key, wanted) in &mut wanted {
+            let held = known.get(key).filter(|(uid, _)| *uid == wanted.uid);
+            let current = held.map_or(&Value::Null, |(_, status)| status);
+            ramp::begin(&mut wanted.fields, current, &now);
+        }
         let (mut tried, last) = (0, self.last.clone());
         for (key, wanted) in after(&wanted, last.as_ref()) {
             if !self.writer.takes(key.0) {
@@ -322,8 +330,6 @@ impl Desk<'_> {
             }
             let held = known.get(key).filter(|(uid, _)| *uid == wanted.uid);
             let current = held.map_or(&Value::Null, |(_, status)| status);
-            let now = prost_types::Timestamp::from(SystemTime::now());
-            let now = prost_types::Timestamp { nanos: 0, ..now }.to_string();
             let Some(change) = change(current, wanted, &now) else {
                 self.passing.remove(key);
                 self.refusals.settle(key);

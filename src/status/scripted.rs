@@ -195,6 +195,7 @@ fn facts(plugins: &[String], message: &str) -> Option<Arc<Facts>> {
         state: Arc::default(),
         report: said.collect(),
         model: Arc::new(model),
+        ramps: Arc::default(),
         rollouts: Vec::new(),
     }))
 }

@@ -12,6 +12,7 @@ use super::concern::denies;
 use super::facts::Facts;
 use super::facts::Served;
 use super::kind::Kind;
+use super::ramp;
 use super::selection::Selection;
 use super::tally;
 use super::tally::Tally;
@@ -20,6 +21,7 @@ use crate::api::status::Condition;
 use crate::api::status::PluginChainStatus;
 use crate::api::status::PluginConfigStatus;
 use crate::api::status::PluginStatus;
+use crate::api::status::RampStatus;
 use crate::api::status::Truth;
 use crate::diag::Code;
 use crate::diag::Diagnostic;
@@ -126,7 +128,8 @@ pub(super) fn wanted(
                 about.judge(Concern::ResolvedRefs);
                 let served = served.get(name);
                 about.programmed(served, facts);
-                about.config(served)
+                let ramp = facts.ramps.get(name).map(ramp::status);
+                about.config(served, ramp)
             }
         };
         let one = Wanted {
@@ -250,7 +253,7 @@ impl About<'_> {
         })
     }
 
-    fn config(&self, served: Option<&Served>) -> Value {
+    fn config(&self, served: Option<&Served>, ramp: Option<RampStatus>) -> Value {
         let (current_status, reason) = self.gist();
         let spread = served.map(|served| &served.spread);
         fields(&PluginConfigStatus {
@@ -261,6 +264,7 @@ impl About<'_> {
             sidecars: spread.map(|one| format!("{}/{}", one.programmed, one.desired)),
             programmed_sidecars: spread.map(|one| count(one.programmed)),
             desired_sidecars: spread.map(|one| count(one.desired)),
+            ramp,
             ..PluginConfigStatus::default()
         })
     }

@@ -46,14 +46,14 @@ fn two() -> World {
 fn stopped(world: &World, annotate: impl FnOnce(&mut World)) -> (Vec<String>, Vec<String>) {
     let mut world = world.clone();
     let before = world.resolve();
-    assert_eq!(before.stopped, [].into());
+    assert_eq!(before.brakes, [].into());
     annotate(&mut world);
     let after = world.resolve();
     assert_eq!(
         after.model, before.model,
         "a stop is no change of the model"
     );
-    let names = after.stopped.iter().map(ToString::to_string).collect();
+    let names = after.brakes.keys().map(ToString::to_string).collect();
     let said = after.report.iter().map(|one| one.message.clone());
     assert!(codes(&after.report).iter().all(|code| code == "Stopped"));
     (names, said.collect())
@@ -99,7 +99,7 @@ fn the_mesh_config_in_force_stops_everything_and_another_one_nothing() {
         let mut world = world.clone();
         world.add(object);
         let resolved = world.resolve();
-        assert_eq!(resolved.stopped.len(), expected, "{name}");
+        assert_eq!(resolved.brakes.len(), expected, "{name}");
     }
 }
 
@@ -112,7 +112,7 @@ fn what_makes_no_sense_is_not_said_to_be_stopped() {
     world.add(object);
     world.add(annotated("Namespace", None, "curl", "why"));
     let resolved = world.resolve();
-    assert_eq!(resolved.stopped, [].into());
+    assert_eq!(resolved.brakes, [].into());
     assert!(!codes(&resolved.report).contains(&"Stopped".to_owned()));
 }
 

@@ -27,7 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "resolve",
         &["api", "diag", "dialect", "model", "name", "source"],
     ),
-    ("brake", &["model", "name"]),
+    ("brake", &["api", "diag", "model", "name", "source"]),
     ("translate", &["model", "name", "proto"]),
     ("snapshot", &["model", "name", "proto", "translate"]),
     ("reload", &[]),
@@ -68,7 +68,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "status",
         &[
-            "api", "diag", "dialect", "model", "name", "rollout", "server", "source",
+            "api", "brake", "diag", "dialect", "model", "name", "rollout", "server", "source",
         ],
     ),
     ("embed", &["model", "server", "snapshot"]),

@@ -16,6 +16,7 @@ mod golden;
 mod hosts;
 mod live;
 mod primary;
+mod ramp;
 mod restart;
 mod rig;
 mod secure;

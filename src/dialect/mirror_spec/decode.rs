@@ -21,7 +21,7 @@ enum Presence {
     Apart,
 }
 
-const KEYS: [Key; 6] = [
+const KEYS: [Key; 7] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -36,6 +36,11 @@ const KEYS: [Key; 6] = [
     ),
     Key("timeout", "a time: `timeout: 5s`", Presence::Apart),
     Key("maxConcurrentRequests", "a whole number", Presence::Apart),
+    Key(
+        "ramp",
+        "steps, each with a share and a time",
+        Presence::Apart,
+    ),
 ];
 const PERCENTAGE_KEYS: [&str; 1] = ["value"];
 /// Stands in for a required value that is missing or wrong, so that what is wrong elsewhere comes to light too.
@@ -285,6 +290,7 @@ mod tests {
             }),
             timeout: None,
             max_concurrent_requests: None,
+            ramp: None,
         })
         .unwrap();
         let keys = |value: &Value| {

@@ -4,6 +4,7 @@ mod decode;
 mod fraction;
 mod limits;
 mod port_ref;
+mod ramp;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::api::core::IntOrString;
 use crate::diag::{Code, FieldPath, Origin, Report, Severity};
-use crate::model::{Fraction, Terms};
+use crate::model::{Fraction, Ramp, Terms};
 use crate::name::Namespaced;
 use decode::Reader;
 pub use port_ref::PortRef;
@@ -26,6 +27,8 @@ pub struct MirrorSpec {
     pub port: PortRef,
     /// The share of requests.
     pub fraction: Fraction,
+    /// By which steps that is reached, if not at once.
+    pub ramp: Option<Arc<Ramp>>,
     /// All that may be left out.
     pub terms: Arc<Terms>,
 }
@@ -52,6 +55,7 @@ pub(crate) fn read(
     let port = port(&config.port, &mut reader);
     let share = config.percentage.and_then(|percentage| percentage.value);
     let fraction = fraction(share.as_ref(), &mut reader);
+    let ramp = ramp::read(&mut reader, fraction);
     let terms = Terms {
         limits: limits::read(&mut reader),
     };
@@ -62,6 +66,7 @@ pub(crate) fn read(
         target: Namespaced::new(namespace?, service?),
         port: port?,
         fraction: fraction?,
+        ramp,
         terms: Arc::new(terms),
     })
 }

@@ -3,5 +3,5 @@
 mod life;
 pub(crate) mod mesh;
 mod objects;
-mod plane;
+pub(crate) mod plane;
 mod rights;

@@ -120,7 +120,12 @@ pub(crate) struct Sidecar {
 
 impl Sidecar {
     pub(crate) async fn start(plane: &Plane, node: &str) -> Self {
-        let url = format!("http://{}", plane.ads);
+        Self::at(&plane.ads.to_string(), node).await
+    }
+
+    /// The same, of the control plane at this address.
+    pub(crate) async fn at(address: &str, node: &str) -> Self {
+        let url = format!("http://{address}");
         type Client =
             discovery::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient<
                 tonic::transport::Channel,

@@ -3,6 +3,7 @@
 mod counts;
 mod following;
 mod leader;
+mod ramp;
 mod refused;
 mod rights;
 mod stopped;

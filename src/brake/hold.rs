@@ -1,0 +1,191 @@
+//! How far each rule is held down at a moment, why, and until when. Pure: time is given.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use prost_types::Timestamp;
+
+use super::Caps;
+use super::ramp::Stage;
+use super::ramp::stage;
+use crate::api::plugin::PluginConfig;
+use crate::diag::Code;
+use crate::diag::Diagnostic;
+use crate::diag::FieldPath;
+use crate::diag::Report;
+use crate::model::Brake;
+use crate::model::Fraction;
+use crate::model::Ramp;
+use crate::name::Namespaced;
+use crate::source::Objects;
+use crate::source::Sourced;
+
+/// What holds shares down at a moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The most that each rule may mirror.
+    pub caps: Caps,
+    /// How far the ramps are.
+    pub ramps: BTreeMap<Namespaced, Progress>,
+    /// What there is to say about it.
+    pub report: Report,
+    /// When any of it changes by itself.
+    pub until: Option<SystemTime>,
+}
+
+/// How far a ramp is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Names its steps.
+    pub of: String,
+    /// When it began; `None` if that is to be recorded by whoever writes statuses.
+    pub start: Option<SystemTime>,
+    /// Where it is, of how many steps; `None` before its start is recorded.
+    pub stage: Option<(Stage, usize)>,
+}
+
+/// Since when this process knows the ramps whose start is written nowhere, and which steps they had.
+#[derive(Clone, Debug, Default)]
+pub struct Begun(BTreeMap<Namespaced, (String, SystemTime)>);
+
+/// Who knows when a ramp begins.
+#[derive(Clone, Copy, PartialEq)]
+enum Start {
+    /// Everybody, then and later.
+    Known(SystemTime),
+    /// This process, as long as it lives.
+    Seen(SystemTime),
+    /// Nobody yet.
+    Unrecorded,
+}
+
+/// What holds the shares of these rules down at `now`.
+pub fn hold(
+    brakes: &BTreeMap<Namespaced, Brake>,
+    objects: &Objects,
+    begun: &mut Begun,
+    now: SystemTime,
+) -> Held {
+    let mut held = Held::default();
+    let has_ramp = |brake: &Brake| brake.ramp.is_some();
+    begun
+        .0
+        .retain(|rule, _| brakes.get(rule).is_some_and(has_ramp));
+    for (rule, brake) in brakes {
+        let config = objects.plugin_configs.get(rule);
+        if let (Some(ramp), Some(config)) = (&brake.ramp, config) {
+            let start = begun.start(rule, ramp, config, now);
+            held.ramp(rule, ramp, config, start, now);
+        }
+        if brake.stopped {
+            held.caps.insert(rule.clone(), Fraction::ZERO);
+        }
+    }
+    held
+}
+
+impl Begun {
+    fn start(
+        &mut self,
+        rule: &Namespaced,
+        ramp: &Ramp,
+        config: &Sourced<PluginConfig>,
+        now: SystemTime,
+    ) -> Start {
+        if let Some(start) = ramp.start {
+            return Start::Known(start);
+        }
+        let of = ramp.identity();
+        // A file has no status but one that was copied from somewhere.
+        if config.origin.document.is_some() {
+            let known = self.0.entry(rule.clone());
+            let known = known.or_insert_with(|| (of.clone(), now));
+            if known.0 != of {
+                *known = (of, now);
+            }
+            return Start::Seen(known.1);
+        }
+        let recorded = config.object.status.ramp.as_ref();
+        let recorded = recorded.filter(|recorded| recorded.of == of);
+        let start = recorded.and_then(|recorded| recorded.started_at.parse::<Timestamp>().ok());
+        let start = start.and_then(|start| SystemTime::try_from(start).ok());
+        start.map_or(Start::Unrecorded, Start::Known)
+    }
+}
+
+impl Held {
+    fn ramp(
+        &mut self,
+        rule: &Namespaced,
+        ramp: &Ramp,
+        config: &Sourced<PluginConfig>,
+        start: Start,
+        now: SystemTime,
+    ) {
+        let start_time = match start {
+            Start::Known(time) | Start::Seen(time) => Some(time),
+            Start::Unrecorded => None,
+        };
+        let here = start_time.map(|start| stage(ramp, start, now));
+        let cap = here.map_or(Some(Fraction::ZERO), |here| here.cap);
+        self.caps.extend(cap.map(|cap| (rule.clone(), cap)));
+        let until = here.and_then(|here| here.until);
+        self.until = self.until.into_iter().chain(until).min();
+        let steps = ramp.steps.len();
+        if let Some((code, message)) = said(start, here, steps) {
+            let path = FieldPath::of("spec.config.ramp");
+            let (effect, help) = match code {
+                Code::RampNotResumable => (
+                    "it begins anew whenever the control plane starts",
+                    "write `ramp.start`, the time at which the first step begins",
+                ),
+                Code::RampUnrecorded => (
+                    "nothing is mirrored until then",
+                    "it takes a control plane that writes statuses, and definitions that keep them; or write `ramp.start`",
+                ),
+                _ => (
+                    "less is mirrored than `percentage` says, as the ramp asks for",
+                    "",
+                ),
+            };
+            let diagnostic = Diagnostic::new(code, &config.origin, path, message);
+            self.report.push(diagnostic.effect(effect).help(help));
+        }
+        let progress = Progress {
+            of: ramp.identity(),
+            start: start_time,
+            stage: here.map(|here| (here, steps)),
+        };
+        self.ramps.insert(rule.clone(), progress);
+    }
+}
+
+/// What there is to say about a ramp.
+fn said(start: Start, here: Option<Stage>, steps: usize) -> Option<(Code, String)> {
+    let Some(here) = here else {
+        let message = "its ramp has not begun: when it does is not recorded yet";
+        return Some((Code::RampUnrecorded, message.to_owned()));
+    };
+    let seen = matches!(start, Start::Seen(_));
+    let where_ = match (here.cap, here.until) {
+        (None, _) if seen => "its ramp is over".to_owned(),
+        (None, _) => return None,
+        (Some(_), Some(until)) if here.step == 0 => {
+            format!("its ramp begins at {}", Timestamp::from(until))
+        }
+        (Some(cap), until) => {
+            // Where only this process knows the start, the time says nothing to anybody else.
+            let until = until.filter(|_| !seen);
+            let until = until.map(|until| format!(", until {}", Timestamp::from(until)));
+            let step = here.step;
+            let until = until.unwrap_or_default();
+            format!("its ramp is at step {step} of {steps}: at most {cap}{until}")
+        }
+    };
+    Some(if seen {
+        let message = format!("{where_}, counted from when this process first saw it");
+        (Code::RampNotResumable, message)
+    } else {
+        (Code::RampUnderWay, where_)
+    })
+}

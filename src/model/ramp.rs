@@ -1,0 +1,78 @@
+//! What may hold the share of a rule below what its object asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use super::Fraction;
+
+/// All of it, for one rule. None of it changes what is mirrored, only how much.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Brake {
+    /// Whether somebody stopped it.
+    pub stopped: bool,
+    /// By which steps its share is reached.
+    pub ramp: Option<Arc<Ramp>>,
+}
+
+/// Steps by which a share is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ramp {
+    /// When the first step begins, if its object says so.
+    pub start: Option<SystemTime>,
+    /// At least one.
+    pub steps: Vec<RampStep>,
+}
+
+/// One step of a [`Ramp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RampStep {
+    /// The most that is mirrored meanwhile.
+    pub share: Fraction,
+    /// How long it lasts; not nothing.
+    pub lasts: Duration,
+}
+
+impl Ramp {
+    /// Names its steps. A ramp with others is another ramp, and begins anew.
+    pub fn identity(&self) -> String {
+        let mut text = Vec::new();
+        for step in &self.steps {
+            text.extend(step.share.millionths().to_be_bytes());
+            text.extend(step.lasts.as_nanos().to_be_bytes());
+        }
+        format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+    use std::time::SystemTime;
+
+    use super::Ramp;
+    use super::RampStep;
+    use crate::model::Fraction;
+
+    #[test]
+    fn another_step_is_another_ramp_and_another_start_is_not() {
+        let ramp = |steps: &[(u32, u64)], start| {
+            let step = |(share, seconds): &(u32, u64)| RampStep {
+                share: Fraction::from_millionths(*share).unwrap(),
+                lasts: Duration::from_secs(*seconds),
+            };
+            let steps = steps.iter().map(step).collect();
+            Ramp { start, steps }.identity()
+        };
+        let one = ramp(&[(1, 2), (3, 4)], None);
+        assert_eq!(one, ramp(&[(1, 2), (3, 4)], Some(SystemTime::UNIX_EPOCH)));
+        for other in [
+            &[(1, 2), (3, 5)][..],
+            &[(1, 2), (4, 4)],
+            &[(3, 4), (1, 2)],
+            &[(1, 2)],
+        ] {
+            assert_ne!(one, ramp(other, None), "{other:?}");
+        }
+    }
+}
