@@ -17,6 +17,7 @@ mod hosts;
 mod live;
 mod primary;
 mod restart;
+#[expect(dead_code, reason = "the tests of hazards use the rest")]
 mod rig;
 mod secure;
 mod share;
