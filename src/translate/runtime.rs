@@ -1,4 +1,11 @@
 //! The shares. They travel apart from the routes, so that a change of a percentage costs a few bytes and no route.
+//!
+//! A share is a bare percentage where that is possible, which is right only as long as no route is weighted. The random number
+//! that decides on the copies of a request also chooses between the clusters of a weighted route, modulo a hundred if the
+//! weights add up to that; a percentage is compared with it modulo a hundred as well, whatever denominator the route's default
+//! value has. Measured with Envoy 1.40 and weights of 90 and 10, at a share of 10 %: 11 % of the requests to the first were
+//! copied and none of those to the second; with a structure of millionths it was 10 % of both. So once a group has a
+//! weighted route, all its shares have to be structures; `tests/hazards` finds such a group in the golden cases.
 
 use std::collections::BTreeMap;
 

@@ -18,6 +18,7 @@ mod live;
 mod primary;
 mod ramp;
 mod restart;
+#[expect(dead_code, reason = "the tests of hazards use the rest")]
 mod rig;
 mod secure;
 mod share;

@@ -70,6 +70,19 @@ impl Caller {
     }
 }
 
+/// Sends one HTTP/1.1 request on a connection of its own. A body of unknown length goes out in chunks.
+pub(crate) async fn call_http1<B>(proxy: SocketAddr, request: Request<B>) -> Answer
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
+    let stream = TcpStream::connect(proxy).await.unwrap();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let answer = timeout(DEADLINE, sender.send_request(request)).await;
+    let (head, body) = answer.unwrap().unwrap().into_parts();
+    Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+}
+
 /// Sends one HTTP/2 request without TLS.
 pub(crate) async fn call_http2<B>(proxy: SocketAddr, request: Request<B>) -> Answer
 where

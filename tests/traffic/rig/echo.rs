@@ -37,6 +37,8 @@ pub(crate) enum Manner {
     AnswersAfter(Duration),
     /// Answers with status 500.
     Fails,
+    /// Begins to read so much later, on each connection.
+    ReadsAfter(Duration),
     /// Accepts connections and never reads.
     Hangs,
     /// The same, after it has let the client send as much as HTTP/2 allows.
@@ -136,6 +138,9 @@ async fn accept(
                 let answer =
                     service_fn(move |request| answer(request, name, manner, Arc::clone(&seen)));
                 tokio::spawn(async move {
+                    if let Manner::ReadsAfter(delay) = manner {
+                        tokio::time::sleep(delay).await;
+                    }
                     // A client that goes away in the middle is none of the service's business.
                     auto::Builder::new(TokioExecutor::new())
                         .serve_connection_with_upgrades(TokioIo::new(stream), answer)

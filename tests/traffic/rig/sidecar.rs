@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use mirrorplane::sidecar::{Bootstrap, ControlPlane as Address, Credential, Delivery, Tls};
 use serde_json::Value;
@@ -190,6 +190,11 @@ impl Sidecar {
             .unwrap_or_else(|| panic!("Envoy has no statistic {name}"))
     }
 
+    /// The value of a counter or gauge of one of Envoy's clusters.
+    pub(crate) async fn stat_of(&self, cluster: &str, name: &str) -> u64 {
+        self.stat(&format!("cluster.{cluster}.{name}")).await
+    }
+
     /// The sum of all Envoy counters whose name ends so.
     pub(crate) async fn stats_ending(&self, suffix: &str) -> u64 {
         let text = self.admin("stats").await;
@@ -210,7 +215,18 @@ impl Sidecar {
         super::caller::get(self.admin, &format!("/{page}")).await
     }
 
-    fn log(&self) -> String {
+    /// How it ended, if it has.
+    pub(crate) fn end(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }

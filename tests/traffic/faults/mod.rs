@@ -1,0 +1,99 @@
+//! A shadow in trouble never hurts the primary: every trouble, with every kind of request.
+//!
+//! Here a few requests of each, and what is said of them holds whatever the machine does meanwhile. Times are a matter of
+//! `benches/faults`, which has these modules too.
+
+mod field;
+mod live;
+mod loads;
+mod trouble;
+mod uploads;
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::rig::sidecar::{Kind, Plane};
+use field::Field;
+use loads::{Callers, Load};
+use trouble::Trouble;
+
+/// The most copies of a rule that are under way.
+const COPIES: u64 = 64;
+/// How much a sidecar may grow, in KiB. One rule's copies may hold 128 MiB, of which these few requests fill a part.
+const GROWTH: u64 = 384 * 1024;
+
+/// How many requests, and how many milliseconds from one to the next. Of those that are copied more than can be under way.
+fn amount(load: Load) -> (usize, u64) {
+    match load {
+        Load::Get => (100, 1),
+        Load::Post => (12, 10),
+        Load::LargePost | Load::Chunked => (2, 50),
+        Load::GrpcCall => (100, 1),
+        Load::GrpcStream => (8, 10),
+        Load::WebSocket => (5, 5),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_primary_request_succeeds_whatever_the_shadow_does() {
+    for plane in Plane::ALL.into_iter().filter(|plane| !plane.delta) {
+        let Some(field) = Field::start(plane).await else {
+            continue;
+        };
+        let callers = Callers::new(field.sidecar.proxy);
+        let (_, at_first) = field
+            .measure(Trouble::NotMirrored, Load::Get)
+            .await
+            .unwrap();
+        for trouble in Trouble::ALL {
+            let mut memory = 0;
+            for load in Load::ALL {
+                let what = format!("{plane}, the shadow {}: {}", trouble.says(), load.title());
+                let mut copies = 0;
+                let watch = async {
+                    while let Some(now) = field.measure(trouble, load).await {
+                        copies = copies.max(now.0);
+                        memory = memory.max(now.1);
+                        sleep(Duration::from_millis(20)).await;
+                    }
+                };
+                let flap = async {
+                    if trouble == Trouble::Flaps {
+                        field.flap().await;
+                    }
+                    std::future::pending::<()>().await;
+                };
+                let (count, pause) = amount(load);
+                let host = Field::host(trouble, load);
+                let outcome = tokio::select! {
+                    outcome = callers.drive(load, &host, count, Duration::from_millis(pause)) => outcome,
+                    () = watch => panic!("{what}: the sidecar is no more"),
+                    () = flap => unreachable!("it has no end"),
+                };
+                assert_eq!(outcome.failures.first(), None, "{what}");
+                assert_eq!(outcome.latencies.len(), count, "{what}");
+                assert!(copies <= COPIES, "{what}: {copies} copies under way");
+            }
+            let what = format!("{plane}, the shadow {}", trouble.says());
+            eprintln!("{what}: {} MiB", memory / 1024);
+            assert!(
+                memory < at_first + GROWTH,
+                "{what}: {at_first} to {memory} KiB"
+            );
+            // The trouble was met.
+            for load in [Load::Get, Load::GrpcCall] {
+                if plane.kind == Kind::Envoy {
+                    assert!(
+                        field.stat(trouble, load, "upstream_cx_total").await > 0,
+                        "{what}"
+                    );
+                } else if !matches!(trouble, Trouble::Dead | Trouble::Refuses) {
+                    let shadow = &field.shadows[&(trouble, load.is_grpc())];
+                    assert!(shadow.accepted() > 0, "{what}");
+                }
+            }
+        }
+        field.assert_no_nack();
+    }
+}
