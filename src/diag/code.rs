@@ -121,6 +121,11 @@ codes! {
     SelfMirror = "MP325", Error, "a destination that mirrors to itself";
     TargetNotHttp = "MP326", Error, "a mirror target that does not speak HTTP";
     TargetProtocol = "MP327", Warning, "a mirror target that speaks another protocol than the destination";
+    SelfDisguised = "MP331", Error, "a mirror target that is the destination by another name";
+    TargetShared = "MP332", Warning, "a mirror target that shares Pods with the destination";
+    MirrorCircle = "MP333", Error, "mirrors that lead in a circle";
+    SameMirror = "MP334", Error, "two mirrors that copy the same requests to the same place";
+    MirrorCascade = "MP335", Info, "a mirror target whose own requests are mirrored";
     // Endpoints, workloads and sidecars.
     BadEndpoint = "MP401", Warning, "an endpoint that cannot be used";
     BadListenAddress = "MP402", Error, "a listen address that cannot be used";

@@ -24,7 +24,8 @@ pub(super) struct Claim<'a> {
     pub(super) origin: &'a Origin,
     /// The field that names the destination.
     pub(super) path: FieldPath,
-    seniority: Seniority<'a>,
+    /// Which of several goes first.
+    pub(super) seniority: Seniority<'a>,
     is_sound: bool,
 }
 

@@ -8,6 +8,9 @@ use super::callers::Callers;
 use super::captured;
 use super::captured::Missed;
 use super::claims::{Claim, PluginClaims};
+use super::graph;
+use super::graph::{Cuts, Edge, Findings};
+use super::places::Places;
 use super::services::Services;
 use super::unchanged::or_as_before;
 use crate::diag::Report;
@@ -23,12 +26,15 @@ pub(super) struct Offers<'a> {
     pub(super) claims: &'a BTreeMap<&'a str, PluginClaims<'a>>,
     /// The Services.
     pub(super) services: &'a Services<'a>,
+    /// Where their ports lead.
+    pub(super) places: &'a Places<'a>,
 }
 
 /// The destinations of a set of plugins, with the claims on each in the order of the mirrors.
 struct Offer<'a> {
     destinations: BTreeMap<&'a Namespaced, Vec<&'a Claim<'a>>>,
     namespaces: BTreeSet<&'a str>,
+    cuts: Cuts<'a>,
 }
 
 impl<'a> Offers<'a> {
@@ -43,13 +49,17 @@ impl<'a> Offers<'a> {
         let nothing = Offer {
             destinations: BTreeMap::new(),
             namespaces: BTreeSet::new(),
+            cuts: Cuts::new(),
         };
         let fallback = id(default, None, &nothing);
         let mut groups = BTreeMap::new();
         let mut missed = BTreeSet::new();
         let group = self.group(default, None, &nothing, &mut missed);
         groups.insert(fallback.clone(), Arc::new(group));
-        let offers: Vec<_> = callers.sets.iter().map(|set| self.offer(set)).collect();
+        let mut findings = Findings::default();
+        let offers = callers.sets.iter();
+        let offers: Vec<_> = offers.map(|set| self.offer(set, &mut findings)).collect();
+        findings.report(report);
         let mut ids: HashMap<(Capture, Option<&str>, usize), GroupId> = HashMap::new();
         let by_class = callers.classes.iter().map(|class| {
             let Some(offer) = offers.get(class.set) else {
@@ -79,16 +89,21 @@ impl<'a> Offers<'a> {
         (model, grouped)
     }
 
-    fn offer(&self, plugins: &BTreeSet<String>) -> Offer<'a> {
+    fn offer(&self, plugins: &BTreeSet<String>, findings: &mut Findings<'a>) -> Offer<'a> {
         let mut in_order: Vec<_> = plugins.iter().map(String::as_str).collect();
         in_order.sort_by(|a, b| self.priority(b).total_cmp(&self.priority(a)).then(a.cmp(b)));
         let mut destinations: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for claims in in_order
-            .iter()
-            .filter_map(|plugin| self.claims.get::<str>(plugin))
-        {
-            for (destination, claim) in claims {
+        let mut edges = Vec::new();
+        for plugin in in_order {
+            let priority = self.priority(plugin);
+            for (destination, claim) in self.claims.get(plugin).into_iter().flatten() {
                 destinations.entry(*destination).or_default().push(claim);
+                edges.extend(claim.mirror.as_ref().map(|mirror| Edge {
+                    destination,
+                    claim,
+                    mirror,
+                    priority,
+                }));
             }
         }
         let namespaces = destinations
@@ -98,6 +113,7 @@ impl<'a> Offers<'a> {
         Offer {
             destinations,
             namespaces,
+            cuts: graph::cut(edges, self.places, findings),
         }
     }
 
@@ -129,10 +145,10 @@ impl<'a> Offers<'a> {
         let destinations = offer.destinations.iter();
         let destinations = destinations.filter_map(|(name, claims)| {
             let service = self.services.get(name)?;
-            let mirrors: Vec<Mirror> = claims
+            let uncut = claims
                 .iter()
-                .filter_map(|claim| claim.mirror.clone())
-                .collect();
+                .filter(|claim| !offer.cuts.contains(&(*name, claim.rule)));
+            let mirrors: Vec<Mirror> = uncut.filter_map(|claim| claim.mirror.clone()).collect();
             let ports = service
                 .served_ports()
                 .map(|(port, backend)| DestinationPort {

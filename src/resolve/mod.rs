@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! mesh config ──────────────────────────────┐
-//! plugins ─► chains ─► nodes ─► reach ──────┼─► groups ─► Model
+//! plugins ─► chains ─► nodes ─► reach ──────┼─► graph ─► groups ─► Model
 //!        └─► rules ─► services ─► claims ───┘
+//!                         └─► places ─► disguise
 //! ```
 //!
 //! Switching a mirror off, in whatever way, changes only the mirror. A destination that a rule names is handled by the
@@ -16,9 +17,12 @@ mod by_label;
 mod callers;
 mod captured;
 mod claims;
+mod disguise;
 mod endpoints;
+mod graph;
 mod groups;
 mod nodes;
+mod places;
 mod protocol;
 mod reach;
 mod services;
@@ -40,6 +44,7 @@ use crate::name::Namespaced;
 use crate::source::{Objects, Sourced};
 use callers::Callers;
 use groups::Grouped;
+use places::Places;
 
 /// What the operator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +115,8 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
 
     let services = services::Services::read(objects, &named_services(&rules), &mut report);
     let mut claims = claims::settle(&rules, &services, &mut report);
+    let places = Places::find(&services);
+    disguise::uncover(&mut claims, &services, &places, &mut report);
     let is_on =
         mesh_config.is_some_and(|config| config.object.spec.feature_flags.enable_plugin_policy);
     if is_on {
@@ -133,6 +140,7 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
         plugins: &plugins,
         claims: &claims,
         services: &services,
+        places: &places,
     };
     let (model, grouped) = offers.model(&callers, settings.capture, &kept.grouped, &mut report);
     Resolved {

@@ -36,6 +36,15 @@ pub(super) struct UsedService<'a> {
     pub(super) has_slices: bool,
 }
 
+/// The port of the Pods behind a port, as the Service calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum TargetPort<'a> {
+    /// By its number.
+    Number(i64),
+    /// By its name in the Pods.
+    Name(&'a str),
+}
+
 /// A port of a [`UsedService`].
 pub(super) struct UsedPort<'a> {
     port: &'a ServicePort,
@@ -64,6 +73,11 @@ impl<'a> Services<'a> {
             })
             .collect();
         Self { objects, used }
+    }
+
+    /// All that are named and exist, by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a Namespaced, &UsedService<'a>)> {
+        self.used.iter().map(|(name, service)| (*name, service))
     }
 
     /// The Service of this name, if it exists.
@@ -135,6 +149,13 @@ impl<'a> UsedService<'a> {
         }
     }
 
+    /// The labels of the Pods behind it, if it says.
+    pub(super) fn selector(&self) -> Option<&'a BTreeMap<String, String>> {
+        let spec = &self.service.spec;
+        let is_alias = spec.kind.as_deref() == Some("ExternalName");
+        Some(&spec.selector).filter(|labels| !is_alias && !labels.is_empty())
+    }
+
     /// Its HTTP ports, in its own order.
     pub(super) fn http_ports(&self) -> impl Iterator<Item = &Arc<Backend>> {
         self.ports
@@ -165,7 +186,25 @@ impl<'a> UsedService<'a> {
     }
 }
 
-impl UsedPort<'_> {
+impl<'a> UsedPort<'a> {
+    /// The port of its Pods.
+    pub(super) fn target(&self) -> TargetPort<'a> {
+        match &self.port.target_port {
+            None => TargetPort::Number(self.port.port.into()),
+            Some(IntOrString::Int(number)) => TargetPort::Number(*number),
+            Some(IntOrString::String(text)) => match text.parse() {
+                Ok(number) => TargetPort::Number(number),
+                Err(_) => TargetPort::Name(text),
+            },
+        }
+    }
+
+    /// Its endpoints, also those that are not ready, sorted, none twice.
+    pub(super) fn endpoints_in_any_state(&self) -> Vec<SocketAddr> {
+        let name = self.port.name.as_deref().unwrap_or_default();
+        self.served_by.in_any_state(name)
+    }
+
     /// How it is known that it is HTTP, if it is.
     pub(super) fn certainty(&self) -> Certainty {
         protocol::certainty(self.port)

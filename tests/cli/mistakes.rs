@@ -251,6 +251,52 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "    - kind: Service\n      name: pipy-ok-v1",
         "    - «kind: Service\n      name: pipy-ok-v2",
     ),
+    // The configuration: mirrors that lead back or on, with what else there is.
+    mistake(
+        "MP331",
+        SERVICES,
+        "    version: v2\n  ports",
+        "    version: v1\n  ports",
+    ),
+    mistake(
+        "MP332",
+        SERVICES,
+        "    app: pipy-ok\n    version: v1\n",
+        "    app: pipy-ok\n",
+    ),
+    mistake(
+        "MP333",
+        MIRROR,
+        "# What is mirrored:",
+        concat!(
+            "kind: PluginConfig\napiVersion: plugin.flomesh.io/v1alpha1\n",
+            "metadata: {name: way-back, namespace: curl}\n",
+            "spec:\n  plugin: traffic-mirror\n",
+            "  destinationRefs: [«{kind: Service, namespace: pipy, name: pipy-ok-v2}]\n",
+            "  config: {namespace: pipy, service: pipy-ok-v1, port: 8080, percentage: {value: 1}}\n",
+            "---\n# What is mirrored:",
+        ),
+    ),
+    mistake(
+        "MP334",
+        MIRROR,
+        "        - traffic-mirror\n",
+        concat!(
+            "        - traffic-mirror\n        - again\n---\n",
+            "kind: Plugin\napiVersion: plugin.flomesh.io/v1alpha1\n",
+            "metadata: {name: again, annotations: {mirrorplane.io/plugin: traffic-mirror}}\n",
+            "spec: {priority: 112}\n---\n",
+            "kind: PluginConfig\napiVersion: plugin.flomesh.io/v1alpha1\n",
+            "metadata: {name: again, namespace: curl}\n",
+            "spec:\n  plugin: again\n",
+            "  destinationRefs: [«{kind: Service, namespace: pipy, name: pipy-ok-v1}]\n",
+            "  config: {namespace: pipy, service: pipy-ok-v2, port: 8080, percentage: {value: 1}}\n",
+            "---\n# The rest of the chain is another one.\n",
+            "kind: PluginChain\napiVersion: plugin.flomesh.io/v1alpha1\n",
+            "metadata: {name: rest, namespace: pipy}\nspec:\n",
+            "  chains:\n    - name: outbound-http\n      plugins: [traffic-mirror, again]\n",
+        ),
+    ),
     // The configuration: keys and values.
     mistake(
         "MP311",

@@ -73,13 +73,19 @@ fn service(namespace: &'static str, name: &'static str) -> impl Strategy<Value =
     let port = (name_of_port, select(vec![0, 80, 80, 81]), target, transport).prop_map(|(name, port, target, transport)| {
         json!({"name": name, "port": port, "targetPort": target, "protocol": transport})
     });
-    (weighted(0.8), vec(port, 0..4)).prop_map(move |(is_http, mut ports)| {
+    let selector = select(vec![
+        json!({}),
+        json!({"app": "x"}),
+        json!({"app": "y"}),
+        json!({"app": "z"}),
+    ]);
+    (weighted(0.8), vec(port, 0..4), selector).prop_map(move |(is_http, mut ports, selector)| {
         if is_http {
             ports.insert(0, json!({"port": 80}));
         }
         json!({
             "kind": "Service", "metadata": {"namespace": namespace, "name": name},
-            "spec": {"ports": ports, "clusterIP": "None"},
+            "spec": {"ports": ports, "clusterIP": "None", "selector": selector},
         })
     })
 }

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod circles;
 mod compatibility;
 mod diagnostics;
 mod generated;
+mod graph;
 mod identity;
 mod ports;
 mod properties;

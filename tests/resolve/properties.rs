@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use mirrorplane::diag::Code;
 use mirrorplane::model::Mirror;
 use mirrorplane::model::Model;
 use mirrorplane::name::Namespaced;
 use mirrorplane::pipeline::Pipeline;
 use mirrorplane::resolve::Kept;
+use mirrorplane::resolve::Resolved;
 use mirrorplane::resolve::Settings;
 use mirrorplane::resolve::resolve;
 use mirrorplane::snapshot::build;
@@ -169,8 +171,13 @@ proptest! {
 
     #[test]
     fn a_configuration_alone_on_its_destination_is_not_touched_by_others(objects in objects()) {
-        // What each configuration comes to alone, it comes to among the others, unless they share plugin and destination.
-        let all = world(&objects).resolve().model;
+        // What each configuration comes to alone, it comes to among the others, unless they share plugin and destination, or
+        // it is said that one of its mirrors is cut for the sake of others.
+        let Resolved { model: all, report, .. } = world(&objects).resolve();
+        let is_cut = |config: &Value| report.iter().any(|said| {
+            let is_its_own = said.object.as_ref().is_some_and(|object| config["metadata"]["name"] == object.name.name.as_str());
+            is_its_own && matches!(said.code, Code::MirrorCircle | Code::SameMirror)
+        });
         let is_config = |object: &Value| object["kind"] == "PluginConfig";
         let configs: Vec<_> = objects.iter().filter(|object| is_config(object)).collect();
         for config in &configs {
@@ -187,7 +194,7 @@ proptest! {
                     let among = &all.groups[all.group_of(node)].destinations;
                     let among = among.iter().find(|other| other.service == destination.service);
                     prop_assert!(among.is_some(), "{} lost {}", node, destination.service);
-                    if claimed(&destination.service) {
+                    if claimed(&destination.service) || is_cut(config) {
                         continue;
                     }
                     for (port, among) in destination.ports.iter().zip(among.map_or(&[][..], |among| &among.ports)) {

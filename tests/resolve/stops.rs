@@ -12,7 +12,7 @@ use super::world::{World, codes, served, to};
 /// Two mirrors of the plugin, from `pipy` to `pipy` and from `shop` to `dark`.
 fn two() -> World {
     let mut world = World::mirrored();
-    for namespace in ["shop", "dark"] {
+    for (namespace, address) in [("shop", "10.9.0.1"), ("dark", "10.9.0.2")] {
         world.add(json!({"kind": "Namespace", "metadata": {"name": namespace}}));
         world.add(json!({
             "kind": "Service", "metadata": {"name": "web", "namespace": namespace},
@@ -25,7 +25,7 @@ fn two() -> World {
                 "labels": {"kubernetes.io/service-name": "web"},
             },
             "addressType": "IPv4",
-            "endpoints": [{"addresses": ["10.9.0.1"]}],
+            "endpoints": [{"addresses": [address]}],
             "ports": [{"name": "http", "port": 80}],
         }));
     }

@@ -9,6 +9,7 @@
 mod authority;
 mod canary;
 mod churn;
+mod circle;
 mod faults;
 mod files;
 mod framing;

@@ -1,0 +1,187 @@
+//! Where requests end up. A Service is but a name, and several names may lead to the same Pods.
+//!
+//! Which Pods are behind a Service is decided by what stays: its selector. Endpoints come and go, those of two Services
+//! over the same Pods not at the same instant, and a mirror that came and went with them would flap on every sidecar
+//! whenever Pods roll. So of two ports
+//!
+//! | Both Services have | the place is the same if |
+//! |---|---|
+//! | a selector | they are of one namespace, with equal selectors and the same target port |
+//! | no selector | their endpoints, ready or not, are the same, and there are some |
+//! | one a selector, the other none | never |
+//!
+//! Whoever writes endpoints by hand says what is behind, and changes it by hand. A target port that is a name is the same
+//! as one of that name only: which number it has is known by the endpoints.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+
+use super::services::{Services, TargetPort};
+use crate::model::Backend;
+use crate::name::Namespaced;
+
+/// Where requests to a port end up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Place(usize);
+
+/// The places of the HTTP ports of all Services that are named.
+#[derive(Debug, Default)]
+pub(super) struct Places<'a>(BTreeMap<&'a Namespaced, Vec<(NonZeroU16, Place)>>);
+
+/// What tells places apart.
+#[derive(PartialEq, Eq, Hash)]
+enum Mark<'a> {
+    /// The Pods with these labels in a namespace, and their port.
+    Pods(&'a str, &'a BTreeMap<String, String>, TargetPort<'a>),
+    /// These endpoints, of which there are some.
+    Endpoints(Vec<SocketAddr>),
+    /// Nothing is known but the name.
+    Port(&'a Namespaced, NonZeroU16),
+}
+
+impl<'a> Places<'a> {
+    /// The places of these Services.
+    pub(super) fn find(services: &Services<'a>) -> Self {
+        let mut known = HashMap::new();
+        let places = services.iter().map(|(name, service)| {
+            let ports = service.served_ports().map(|(port, backend)| {
+                let mark = match service.selector() {
+                    Some(labels) => Mark::Pods(&name.namespace, labels, port.target()),
+                    None => match port.endpoints_in_any_state() {
+                        none if none.is_empty() => Mark::Port(name, backend.port),
+                        endpoints => Mark::Endpoints(endpoints),
+                    },
+                };
+                let added = Place(known.len());
+                (backend.port, *known.entry(mark).or_insert(added))
+            });
+            (name, ports.collect())
+        });
+        Self(places.collect())
+    }
+
+    /// The places of all HTTP ports of a Service.
+    pub(super) fn of(&self, service: &Namespaced) -> impl Iterator<Item = Place> {
+        let ports = self.0.get(service).map_or(&[][..], Vec::as_slice);
+        ports.iter().map(|(_, place)| *place)
+    }
+
+    /// The place of a backend, which is an HTTP port of one of the Services.
+    pub(super) fn at(&self, backend: &Backend) -> Option<Place> {
+        let ports = self.0.get(&backend.service)?;
+        let mut ports = ports.iter().filter(|(port, _)| *port == backend.port);
+        ports.next().map(|(_, place)| *place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::Places;
+    use crate::diag::Report;
+    use crate::dialect::fixture::sourced;
+    use crate::name::Namespaced;
+    use crate::resolve::services::Services;
+    use crate::source::Objects;
+
+    /// Whether the only ports of two Services have the same place. Each is a namespace, a selector, a target port and the
+    /// host of its only endpoint, if there is one; that is not ready.
+    fn same(services: [(&str, Value, Value, Option<&str>); 2]) -> bool {
+        let mut objects = Objects::default();
+        let mut names = Vec::new();
+        for (number, (namespace, selector, target, host)) in services.into_iter().enumerate() {
+            let name = Namespaced::new(namespace, format!("s{number}"));
+            let service = json!({
+                "metadata": {},
+                "spec": {"selector": selector, "ports": [{"port": 80 + number, "targetPort": target}]},
+            });
+            objects.services.insert(name.clone(), sourced(service));
+            let endpoints =
+                host.map(|host| json!({"addresses": [host], "conditions": {"ready": false}}));
+            let slice = json!({
+                "metadata": {"labels": {"kubernetes.io/service-name": name.name}}, "addressType": "IPv4",
+                "endpoints": endpoints.into_iter().collect::<Vec<_>>(), "ports": [{"port": 8080}],
+            });
+            objects.endpoint_slices.insert(name.clone(), sourced(slice));
+            names.push(name);
+        }
+        let services = Services::read(&objects, &names.iter().collect(), &mut Report::default());
+        let places = Places::find(&services);
+        let all: BTreeSet<_> = names.iter().flat_map(|name| places.of(name)).collect();
+        for name in &names {
+            let backend = services.get(name).unwrap().http_ports().next().unwrap();
+            assert!(places.of(name).eq(places.at(backend)));
+        }
+        all.len() == 1
+    }
+
+    #[test]
+    fn selectors_decide_and_else_endpoints() {
+        let none = || json!({});
+        let app = || json!({"app": "x"});
+        let version = || json!({"app": "x", "version": "v1"});
+        let (number, name) = (|| json!(8080), || json!("web"));
+        let (one, two) = (Some("10.0.0.1"), Some("10.0.0.2"));
+        for (a, b, expected) in [
+            (
+                ("n", app(), number(), one),
+                ("n", app(), number(), two),
+                true,
+            ),
+            (
+                ("n", app(), number(), one),
+                ("n", app(), json!("8080"), None),
+                true,
+            ),
+            (("n", app(), name(), None), ("n", app(), name(), None), true),
+            (
+                ("n", app(), name(), one),
+                ("n", app(), number(), one),
+                false,
+            ),
+            (
+                ("n", app(), number(), one),
+                ("n", app(), json!(8081), one),
+                false,
+            ),
+            (
+                ("n", app(), number(), one),
+                ("m", app(), number(), one),
+                false,
+            ),
+            (
+                ("n", app(), number(), one),
+                ("n", version(), number(), one),
+                false,
+            ),
+            (
+                ("n", app(), number(), one),
+                ("n", none(), number(), one),
+                false,
+            ),
+            (
+                ("n", none(), number(), one),
+                ("m", none(), name(), one),
+                true,
+            ),
+            (
+                ("n", none(), number(), one),
+                ("n", none(), number(), two),
+                false,
+            ),
+            (
+                ("n", none(), number(), None),
+                ("n", none(), number(), None),
+                false,
+            ),
+        ] {
+            let what = format!("{a:?} {b:?}");
+            assert_eq!(same([a, b]), expected, "{what}");
+        }
+    }
+}
