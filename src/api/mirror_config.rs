@@ -25,6 +25,9 @@ pub struct MirrorConfig {
     /// How many copies may be under way at once from each sidecar; further ones are dropped. 64 if absent.
     #[serde(default)]
     pub max_concurrent_requests: Option<u32>,
+    /// The largest body that is copied, in bytes or as `64Ki`, `1Mi`; 0 copies only requests without a body. 1Mi if absent.
+    #[serde(default)]
+    pub max_body_bytes: Option<IntOrString>,
     /// Steps by which the share is reached; at once if absent.
     #[serde(default)]
     pub ramp: Option<RampConfig>,

@@ -11,4 +11,5 @@ pub mod mesh_config;
 pub mod meta;
 pub mod mirror_config;
 pub mod plugin;
+pub mod quantity;
 pub mod status;

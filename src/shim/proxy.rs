@@ -77,10 +77,13 @@ impl Proxy {
             let framing = framing::of(&head);
             head.headers.insert(name, framing);
         }
-        let action = routes
+        let route = routes
             .route(authority.as_str(), &head)
             .ok_or_else(unknown)?;
-        let (cluster, mirrors) = match action {
+        if let Some(name) = &route.counted {
+            self.stats.route(name);
+        }
+        let (cluster, mirrors) = match &route.action {
             Action::Respond(status, text) => {
                 let mut response = Response::new(full(text.clone()));
                 *response.status_mut() = *status;

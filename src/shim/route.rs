@@ -2,15 +2,14 @@
 
 use http::request::Parts;
 
-use super::config::{Action, HeaderMatch, Route, RouteTable, Subject, Test};
+use super::config::{HeaderMatch, Route, RouteTable, Subject, Test};
 
 impl RouteTable {
-    /// The action of the first route that matches, in the virtual host of this authority.
-    pub(super) fn route(&self, authority: &str, head: &Parts) -> Option<&Action> {
+    /// The first route that matches, in the virtual host of this authority.
+    pub(super) fn route(&self, authority: &str, head: &Parts) -> Option<&Route> {
         let host = self.hosts.get(&authority.to_ascii_lowercase());
         let routes = host.or(self.any.as_ref())?;
-        let matching = routes.iter().find(|route| route.matches(authority, head));
-        matching.map(|route| &route.action)
+        routes.iter().find(|route| route.matches(authority, head))
     }
 }
 
@@ -83,6 +82,7 @@ mod tests {
     use proto::route_match::PathSpecifier;
 
     use super::*;
+    use crate::shim::config::Action;
 
     fn host(domain: &str, routes: Vec<proto::Route>) -> proto::VirtualHost {
         proto::VirtualHost {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     fn taken(table: &RouteTable, authority: &str, request: Request<()>) -> Option<String> {
-        match table.route(authority, &request.into_parts().0)? {
+        match &table.route(authority, &request.into_parts().0)?.action {
             Action::Forward { cluster, .. } => Some(cluster.clone()),
             Action::Respond(..) => None,
         }

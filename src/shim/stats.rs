@@ -57,6 +57,8 @@ pub struct AdsCounts {
 pub struct Counts {
     /// By cluster. A cluster keeps its counters when it changes, and when it goes.
     pub clusters: BTreeMap<String, ClusterCounts>,
+    /// Requests of the routes that are counted by themselves, by the name that Envoy gives them.
+    pub routes: BTreeMap<String, u64>,
     /// Of the control plane.
     pub ads: AdsCounts,
 }
@@ -86,10 +88,19 @@ impl ClusterStats {
 #[derive(Debug, Default)]
 pub(super) struct Stats {
     clusters: Mutex<BTreeMap<String, Arc<ClusterStats>>>,
+    routes: Mutex<BTreeMap<String, u64>>,
     ads: Mutex<AdsCounts>,
 }
 
 impl Stats {
+    pub(super) fn route(&self, name: &str) {
+        let mut routes = locked(&self.routes);
+        match routes.get_mut(name) {
+            Some(count) => *count += 1,
+            None => drop(routes.insert(name.to_owned(), 1)),
+        }
+    }
+
     pub(super) fn cluster(&self, name: &str) -> Arc<ClusterStats> {
         Arc::clone(locked(&self.clusters).entry(name.to_owned()).or_default())
     }
@@ -104,6 +115,7 @@ impl Stats {
                 .iter()
                 .map(|(name, stats)| (name.clone(), locked(&stats.0).clone()))
                 .collect(),
+            routes: locked(&self.routes).clone(),
             ads: locked(&self.ads).clone(),
         }
     }

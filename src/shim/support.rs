@@ -207,7 +207,7 @@ const SUPPORTED: &[(&str, &[&str])] = &[
     ),
     (
         "envoy.config.route.v3.Route",
-        &["name", "match", "route", "direct_response"],
+        &["name", "match", "route", "direct_response", "stat_prefix"],
     ),
     ("envoy.config.route.v3.RouteMatch", &["prefix", "headers"]),
     (

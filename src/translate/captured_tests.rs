@@ -50,7 +50,9 @@ fn each_address_has_a_listener_and_each_port_its_routes() {
         let [is_8080, is_9090] =
             ["ok-v1.pipy.svc:8080", "ok-v1:9090"].map(|host| hosts.contains(&host));
         assert!(hosts.contains(&"ok-v1") && is_8080 != is_9090, "{hosts:?}");
-        assert_eq!(hosts.last(), Some(&"*"));
+        // Any other Host; told by the name of the port, by which the statistics go.
+        assert_eq!(hosts.last(), Some(&routes.name.as_str()));
+        assert_eq!(routes.virtual_hosts.last().unwrap().domains, ["*"]);
     }
     assert_eq!(dangling(&resources), Vec::<String>::new());
 }

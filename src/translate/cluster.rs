@@ -30,6 +30,10 @@ use crate::model::{Backend, Capture, Group, Mirror, Protocol};
 /// be lost in the same way.
 const IDLE_SECONDS: i64 = 1;
 
+/// Bytes that may wait for a shadow however small the bodies are that are copied: with a gRPC call, or a read over HTTP/2,
+/// more may come than is known beforehand.
+const SMALLEST_BUFFER: u32 = 2 * 1024 * 1024;
+
 /// All clusters of a group, by name.
 pub(super) fn clusters(group: &Group) -> Vec<Cluster> {
     let mut clusters = BTreeMap::new();
@@ -103,7 +107,9 @@ fn shadow(mirror: &Mirror) -> Cluster {
         connect_timeout: seconds(1),
         // What waits for a shadow that does not read: twice the largest body that is copied, so that the caller is never made
         // to wait instead.
-        per_connection_buffer_limit_bytes: number(limits.body.saturating_mul(2)),
+        per_connection_buffer_limit_bytes: number(
+            limits.body.saturating_mul(2).max(SMALLEST_BUFFER),
+        ),
         circuit_breakers: breakers(limits.concurrent, 0),
         typed_extension_protocol_options: http(options),
         ..Cluster::default()

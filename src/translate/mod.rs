@@ -17,8 +17,11 @@
 //! A protobuf map is encoded in random order by the `envoy-types` messages, and a version is a hash of the encoding: no
 //! map in them holds more than one entry.
 
+mod body;
 mod captured;
+mod cases;
 mod cluster;
+mod condition;
 mod endpoint;
 mod framing;
 pub mod hosts;

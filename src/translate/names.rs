@@ -21,6 +21,10 @@ pub const PASSTHROUGH: &str = "passthrough";
 pub const MIRROR_HEADER: &str = "x-mirror-shadow";
 /// The header that tells the routes how the body of a request is delimited. It leaves no sidecar.
 pub const FRAMING_HEADER: &str = "x-mirrorplane-framing";
+/// The statistics of requests that are not copied because of their body.
+pub const SPARED_BODY: &str = "spared_body";
+/// The statistics of requests that are not copied because they ask for another protocol.
+pub const SPARED_UPGRADE: &str = "spared_upgrade";
 
 const SHADOW: &str = "shadow";
 const SHARE: &str = "mirror.";

@@ -11,11 +11,12 @@ use envoy_types::pb::envoy::config::route::v3::{
     Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
 };
 
+use super::cases;
+use super::cases::Case;
 use super::cluster;
 use super::hosts;
 use super::hosts::HostForm;
 use super::mirror;
-use super::mirror::Verdict;
 use super::names::{FRAMING_HEADER, PASSTHROUGH, ROUTES, ServicePort};
 use super::passthrough;
 use super::values::seconds;
@@ -78,9 +79,16 @@ impl Host<'_> {
         match self {
             Self::Named(port, form) => {
                 let primary = cluster::primary_name(&port.backend);
-                virtual_host(port, form, &primary, Vec::new())
+                virtual_host(form.host.clone(), port, form, &primary, Vec::new())
             }
-            Self::Captured(port, form) => virtual_host(port, form, PASSTHROUGH, vec![connect()]),
+            Self::Captured(port, form) => {
+                // The statistics go by this name, and `*` is in the routes of every port.
+                let name = match form.host.as_str() {
+                    "*" => ServicePort::from(&*port.backend).to_string(),
+                    host => host.to_owned(),
+                };
+                virtual_host(name, port, form, PASSTHROUGH, vec![connect()])
+            }
             Self::Rest(listen) => passthrough::virtual_host(*listen),
         }
     }
@@ -143,39 +151,27 @@ fn connect() -> Route {
 
 /// One form of a port. What `first` does not match goes to the cluster `primary`, and is copied as the port says.
 fn virtual_host(
+    name: String,
     port: &DestinationPort,
     form: &HostForm,
     primary: &str,
-    mut first: Vec<Route>,
+    first: Vec<Route>,
 ) -> VirtualHost {
-    let route = |matching, policies| Route {
-        r#match: Some(matching),
-        action: Some(to_cluster(primary, policies)),
+    let route = |case: Case<'_>| Route {
+        r#match: Some(RouteMatch {
+            headers: case.headers,
+            ..any_request()
+        }),
+        action: Some(to_cluster(primary, mirror::policies(&case.mirrors, form))),
+        stat_prefix: case.spared.unwrap_or_default().to_owned(),
         ..Route::default()
     };
-    let routes = if port.mirrors.is_empty() {
-        vec![route(any_request(), Vec::new())]
-    } else {
-        let policies = mirror::policies(&port.mirrors, form);
-        mirror::cases()
-            .into_iter()
-            .map(|(case, verdict)| {
-                let matching = RouteMatch {
-                    headers: case,
-                    ..any_request()
-                };
-                match verdict {
-                    Verdict::Copy => route(matching, policies.clone()),
-                    Verdict::Spare => route(matching, Vec::new()),
-                }
-            })
-            .collect()
-    };
-    first.extend(routes);
+    let mirrors: Vec<_> = port.mirrors.iter().collect();
+    let routes = cases::cases(&mirrors).into_iter().map(route);
     VirtualHost {
-        name: form.host.clone(),
+        name,
         domains: vec![form.host.clone()],
-        routes: first,
+        routes: first.into_iter().chain(routes).collect(),
         ..VirtualHost::default()
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn backend(name: &str, port: u16, protocol: Protocol, endpoints: usiz
     })
 }
 
-fn mirror(rule: &str, target: Arc<Backend>, millionths: u32) -> Mirror {
+pub(super) fn mirror(rule: &str, target: Arc<Backend>, millionths: u32) -> Mirror {
     Mirror::new(
         Namespaced::new("curl", rule),
         target,

@@ -79,6 +79,27 @@ async fn both_protocols_pass_through_as_they_are() {
 }
 
 #[tokio::test]
+async fn requests_of_a_route_that_says_so_are_counted_as_in_envoy() {
+    let upstream = Upstream::echo().await;
+    let (control_plane, shim, proxy) = start(&[upstream.address], Speaks::Downstream).await;
+    let counted = envoy_types::pb::envoy::config::route::v3::Route {
+        stat_prefix: "spared_body".to_owned(),
+        ..forward(NAME, vec![])
+    };
+    let hosts = vec![("v1.ns", vec![counted])];
+    control_plane.set(Kind::Route, "outbound", &routes(hosts));
+    crate::until("the new route", || shim.stats().ads.acks[&Kind::Route] == 2).await;
+    for _ in 0..2 {
+        call(proxy, Http::One, get("http://v1.ns/")).await;
+    }
+    let counts = shim.stats().routes;
+    assert_eq!(
+        counts,
+        [("vhost.v1.ns.route.spared_body".to_owned(), 2)].into()
+    );
+}
+
+#[tokio::test]
 async fn bodies_are_not_held_back_in_either_direction() {
     let upstream = Upstream::echo().await;
     for (http, speaks) in [

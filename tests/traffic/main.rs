@@ -15,6 +15,7 @@ mod files;
 mod framing;
 mod golden;
 mod hosts;
+mod limits;
 mod live;
 mod primary;
 mod ramp;

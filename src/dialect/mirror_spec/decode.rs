@@ -21,7 +21,7 @@ enum Presence {
     Apart,
 }
 
-const KEYS: [Key; 7] = [
+const KEYS: [Key; 8] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -36,6 +36,11 @@ const KEYS: [Key; 7] = [
     ),
     Key("timeout", "a time: `timeout: 5s`", Presence::Apart),
     Key("maxConcurrentRequests", "a whole number", Presence::Apart),
+    Key(
+        "maxBodyBytes",
+        "a number of bytes: `maxBodyBytes: 64Ki`",
+        Presence::Apart,
+    ),
     Key(
         "ramp",
         "steps, each with a share and a time",
@@ -290,6 +295,7 @@ mod tests {
             }),
             timeout: None,
             max_concurrent_requests: None,
+            max_body_bytes: None,
             ramp: None,
         })
         .unwrap();

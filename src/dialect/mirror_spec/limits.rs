@@ -1,9 +1,11 @@
-//! What copies may use: `timeout`, `maxConcurrentRequests`.
+//! What copies may use: `timeout`, `maxConcurrentRequests`, `maxBodyBytes`.
 
 use std::time::Duration;
 
 use super::decode::Reader;
+use crate::api::core::IntOrString;
 use crate::api::duration;
+use crate::api::quantity;
 use crate::diag::{Code, FieldPath};
 use crate::model::Limits;
 
@@ -11,15 +13,21 @@ use crate::model::Limits;
 const LONGEST: Duration = Duration::from_secs(300);
 /// As many copies at once would be the load of another service.
 const MOST: u32 = 10_000;
+/// A shadow that does not read makes a sidecar hold what is copied.
+const LARGEST_BODY: u32 = 16 << 20;
+/// Bytes that all copies of one mirror together may make a sidecar hold.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// Reads them; what is wrong is reported, and counts as absent.
 pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
     let default = Limits::default();
-    Limits {
+    let limits = Limits {
         duration: timeout(reader).unwrap_or(default.duration),
         concurrent: concurrent(reader).unwrap_or(default.concurrent),
-        ..default
-    }
+        body: body(reader).unwrap_or(default.body),
+    };
+    check_memory(&limits, reader);
+    limits
 }
 
 fn timeout(reader: &mut Reader<'_>) -> Option<Duration> {
@@ -50,6 +58,48 @@ fn concurrent(reader: &mut Reader<'_>) -> Option<u32> {
         ),
     );
     None
+}
+
+fn body(reader: &mut Reader<'_>) -> Option<u32> {
+    let key = "maxBodyBytes";
+    let given: IntOrString = reader.optional(key)?;
+    let (text, bytes) = match given {
+        IntOrString::Int(number) => (number.to_string(), u64::try_from(number).ok()),
+        IntOrString::String(text) => (format!("{text:?}"), quantity::parse(&text)),
+    };
+    let bytes = bytes.and_then(|bytes| u32::try_from(bytes).ok());
+    let bytes = bytes.filter(|bytes| *bytes <= LARGEST_BODY);
+    if bytes.is_none() {
+        reader.error(
+            Code::BadConfigValue,
+            FieldPath::root().key(key),
+            format!("{text} is not the size of a body that can be copied"),
+            "give a number of bytes, such as 65536, 64Ki or 1Mi, from 0 to 16Mi".to_owned(),
+        );
+    }
+    bytes
+}
+
+/// A sidecar that runs out of memory takes its application with it.
+fn check_memory(limits: &Limits, reader: &mut Reader<'_>) {
+    let bytes = u64::from(limits.concurrent) * u64::from(limits.body);
+    if bytes <= MOST_BYTES {
+        return;
+    }
+    let given = ["maxBodyBytes", "maxConcurrentRequests"];
+    let key = given
+        .into_iter()
+        .find(|key| reader.apart.contains_key(*key));
+    let message = format!(
+        "{} copies with up to {} bytes each are more than a sidecar can hold for a shadow that does not read",
+        limits.concurrent, limits.body
+    );
+    reader.error(
+        Code::BadConfigValue,
+        key.map_or_else(FieldPath::root, |key| FieldPath::root().key(key)),
+        message,
+        "let `maxBodyBytes` times `maxConcurrentRequests` be 1Gi at most".to_owned(),
+    );
 }
 
 #[cfg(test)]
@@ -93,9 +143,22 @@ mod tests {
             ..Limits::default()
         };
         assert_eq!(
-            limits("maxConcurrentRequests", json!(10_000)),
-            Ok(concurrent(10_000))
+            limits("maxConcurrentRequests", json!(1024)),
+            Ok(concurrent(1024))
         );
+        let body = |body| Limits {
+            body,
+            ..Limits::default()
+        };
+        for (value, bytes) in [
+            (json!(0), 0),
+            (json!("0"), 0),
+            (json!("64Ki"), 65_536),
+            (json!(65_536), 65_536),
+            (json!("16Mi"), 16 << 20),
+        ] {
+            assert_eq!(limits("maxBodyBytes", value), Ok(body(bytes)));
+        }
         for (key, values) in [
             (
                 "timeout",
@@ -105,6 +168,19 @@ mod tests {
                 "maxConcurrentRequests",
                 vec![json!(0), json!(10_001), json!(-1), json!("8"), json!(1.5)],
             ),
+            (
+                "maxBodyBytes",
+                vec![
+                    json!("17Mi"),
+                    json!(-1),
+                    json!(1.5),
+                    json!("many"),
+                    json!(u64::MAX),
+                    json!(["1Mi"]),
+                ],
+            ),
+            // Times 1 MiB.
+            ("maxConcurrentRequests", vec![json!(1025)]),
         ] {
             for value in values {
                 let expected = vec![format!("BadConfigValue spec.config.{key}")];

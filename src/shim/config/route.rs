@@ -30,6 +30,8 @@ pub(in crate::shim) struct RouteTable {
 pub(in crate::shim) struct Route {
     pub(in crate::shim) prefix: String,
     pub(in crate::shim) headers: Vec<HeaderMatch>,
+    /// Under which name its requests are counted, as Envoy calls it: `vhost.HOST.route.PREFIX`.
+    pub(in crate::shim) counted: Option<String>,
     pub(in crate::shim) action: Action,
 }
 
@@ -67,7 +69,9 @@ impl RouteTable {
             .routes
             .iter()
             .enumerate()
-            .map(|(index, route)| Route::from_proto(route).within(format!("routes[{index}]")))
+            .map(|(index, route)| {
+                Route::from_proto(&host.name, route).within(format!("routes[{index}]"))
+            })
             .collect::<Result<_, _>>()?;
         for (index, domain) in host.domains.iter().enumerate() {
             let path = format!("domains[{index}]");
@@ -112,7 +116,7 @@ impl Action {
 }
 
 impl Route {
-    fn from_proto(message: &proto::Route) -> Result<Self, Rejection> {
+    fn from_proto(host: &str, message: &proto::Route) -> Result<Self, Rejection> {
         let Some(condition) = &message.r#match else {
             return Err(Rejection::new("match", "is missing"));
         };
@@ -137,6 +141,9 @@ impl Route {
         Ok(Self {
             prefix: prefix.clone(),
             headers,
+            counted: Some(&message.stat_prefix)
+                .filter(|prefix| !prefix.is_empty())
+                .map(|prefix| format!("vhost.{host}.route.{prefix}")),
             action,
         })
     }
