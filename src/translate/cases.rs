@@ -81,6 +81,7 @@ mod tests {
                     body,
                     ..Limits::default()
                 },
+                ..Terms::default()
             }),
             ..mirror("rule", backend("ok-v2", 80, Protocol::Http1, 1), 1)
         };

@@ -22,15 +22,17 @@ mod captured;
 mod cases;
 mod cluster;
 mod condition;
+mod copy;
 mod endpoint;
 mod framing;
 pub mod hosts;
 mod listener;
-mod mirror;
 pub mod names;
 mod passthrough;
+mod policy;
 mod route;
 mod runtime;
+mod script;
 mod unaltered;
 mod values;
 

@@ -26,6 +26,9 @@ pub const SPARED_BODY: &str = "spared_body";
 /// The statistics of requests that are not copied because they ask for another protocol.
 pub const SPARED_UPGRADE: &str = "spared_upgrade";
 
+/// The header in which a copy keeps `x-forwarded-for` until it leaves. It leaves no sidecar.
+pub const FORWARDED_HEADER: &str = "x-mirrorplane-xff";
+
 const SHADOW: &str = "shadow";
 const SHARE: &str = "mirror.";
 

@@ -16,9 +16,9 @@ use super::cases::Case;
 use super::cluster;
 use super::hosts;
 use super::hosts::HostForm;
-use super::mirror;
-use super::names::{FRAMING_HEADER, PASSTHROUGH, ROUTES, ServicePort};
+use super::names::{FORWARDED_HEADER, FRAMING_HEADER, PASSTHROUGH, ROUTES, ServicePort};
 use super::passthrough;
+use super::policy;
 use super::values::seconds;
 use crate::model::{DestinationPort, Group};
 
@@ -52,8 +52,10 @@ impl Routes<'_> {
     pub fn frame(&self) -> RouteConfiguration {
         RouteConfiguration {
             name: self.name.clone(),
-            // From whatever is sent on: requests, their copies, and what passes through.
-            request_headers_to_remove: vec![FRAMING_HEADER.to_owned()],
+            // From whatever is sent on: requests, their copies, and what passes through. A copy gets the second one afterwards.
+            request_headers_to_remove: [FRAMING_HEADER, FORWARDED_HEADER]
+                .map(str::to_owned)
+                .to_vec(),
             ..RouteConfiguration::default()
         }
     }
@@ -162,7 +164,7 @@ fn virtual_host(
             headers: case.headers,
             ..any_request()
         }),
-        action: Some(to_cluster(primary, mirror::policies(&case.mirrors, form))),
+        action: Some(to_cluster(primary, policy::policies(&case.mirrors, form))),
         stat_prefix: case.spared.unwrap_or_default().to_owned(),
         ..Route::default()
     };

@@ -21,7 +21,7 @@ enum Presence {
     Apart,
 }
 
-const KEYS: [Key; 8] = [
+const KEYS: [Key; 12] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -44,6 +44,18 @@ const KEYS: [Key; 8] = [
     Key(
         "ramp",
         "steps, each with a share and a time",
+        Presence::Apart,
+    ),
+    Key("host", "a text: `host: keep`", Presence::Apart),
+    Key(
+        "headers",
+        "a mapping: `headers: {set: {}, add: {}, remove: []}`",
+        Presence::Apart,
+    ),
+    Key("credentials", "`keep` or `strip`", Presence::Apart),
+    Key(
+        "path",
+        "a mapping: `path: {replaceFull: /shadow}`",
         Presence::Apart,
     ),
 ];
@@ -297,6 +309,10 @@ mod tests {
             max_concurrent_requests: None,
             max_body_bytes: None,
             ramp: None,
+            host: None,
+            headers: None,
+            credentials: None,
+            path: None,
         })
         .unwrap();
         let keys = |value: &Value| {
