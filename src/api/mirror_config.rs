@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::copy_config::{Credentials, HeaderEdits, PathRewrite};
 use super::core::IntOrString;
 
 /// Where requests are mirrored to, and how many.
@@ -28,6 +29,20 @@ pub struct MirrorConfig {
     /// Steps by which the share is reached; at once if absent.
     #[serde(default)]
     pub ramp: Option<RampConfig>,
+    /// The Host of a copy: `rename` is the caller's with the target's name in the place of the destination's, `keep` the
+    /// caller's, `suffix` the caller's with `-shadow` after the name; anything else is the Host itself. `rename` if absent.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Changes of the copy's headers.
+    #[serde(default)]
+    pub headers: Option<HeaderEdits>,
+    /// Whether a copy carries `authorization`, `proxy-authorization` and `cookie`: `keep` or `strip`. If absent, they are kept
+    /// where the target is in the namespace of all destinations.
+    #[serde(default)]
+    pub credentials: Option<Credentials>,
+    /// Another path for the copy; its query stays.
+    #[serde(default)]
+    pub path: Option<PathRewrite>,
 }
 
 /// The share of requests, as a fraction of 1.

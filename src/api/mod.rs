@@ -4,6 +4,7 @@
 //! types list every field of osm-edge's and fsm's schemas for that reason.
 
 pub mod annotation;
+pub mod copy_config;
 pub mod core;
 pub mod duration;
 pub mod mesh;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Backend, Fraction};
+use super::{Backend, CopyPolicy, Fraction};
 use crate::name::Namespaced;
 
 /// A copy of the requests to a destination.
@@ -36,6 +36,8 @@ impl Mirror {
 pub struct Terms {
     /// What copies may use.
     pub limits: Limits,
+    /// How copies differ.
+    pub copy: CopyPolicy,
 }
 
 /// What the copies of one mirror may use, at each sidecar.

@@ -6,6 +6,7 @@
 mod backend;
 mod capture;
 mod changes;
+mod copy;
 mod fraction;
 mod group;
 mod mirror;
@@ -14,6 +15,7 @@ mod ramp;
 pub use backend::{Backend, Protocol};
 pub use capture::{CAPTURE_PORT, Capture, NotACapture, READY_PORT, SIDECAR_PORTS};
 pub use changes::Changes;
+pub use copy::{CopyHost, CopyPolicy, Credentials, HeaderEdits, NewPath};
 pub use fraction::Fraction;
 pub use group::{Certainty, Destination, DestinationPort, Group, GroupId, Model};
 pub use mirror::{Limits, Mirror, Terms};

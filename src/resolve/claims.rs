@@ -1,14 +1,14 @@
 //! Who mirrors which destination. A plugin mirrors a destination once: one rule holds it, the others are told.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use super::credentials;
 use super::endpoints;
 use super::services::{Services, UsedService};
 use super::targets;
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report};
 use crate::dialect::{MirrorRule, RuleDestination, Seniority};
-use crate::model::{Backend, Mirror};
+use crate::model::Mirror;
 use crate::name::Namespaced;
 
 /// What the rules of one plugin come to, by destination.
@@ -41,6 +41,13 @@ pub(super) fn settle<'a>(
     let mut claims: BTreeMap<&str, PluginClaims<'_>> = BTreeMap::new();
     for rule in by_seniority {
         let target = targets::find(rule, services, report);
+        let asked = target.zip(rule.spec.as_ref()).map(|(target, spec)| {
+            let terms = credentials::settle(rule, spec, report);
+            Mirror {
+                terms,
+                ..Mirror::new(rule.name.clone(), target, spec.fraction)
+            }
+        });
         let held = claims.entry(rule.plugin).or_default();
         for destination in &rule.destinations {
             let Some(service) = usable(rule, destination, services, report) else {
@@ -53,7 +60,7 @@ pub(super) fn settle<'a>(
                 }
                 Some(_) => {}
                 None => {
-                    let mirror = mirror(rule, destination, service, target.as_ref(), report);
+                    let mirror = mirror(rule, destination, service, asked.as_ref(), report);
                     about_ports(rule, destination, service, report);
                     let claim = Claim {
                         rule: rule.name,
@@ -162,10 +169,11 @@ fn mirror(
     rule: &MirrorRule<'_>,
     destination: &RuleDestination,
     service: &UsedService<'_>,
-    target: Option<&Arc<Backend>>,
+    mirror: Option<&Mirror>,
     report: &mut Report,
 ) -> Option<Mirror> {
-    let (target, spec) = (target?, rule.spec.as_ref()?);
+    let mirror = mirror?;
+    let target = &mirror.target;
     if target.service == destination.service {
         let message = format!("`{}` is mirrored to itself", target.service);
         report.push(
@@ -198,12 +206,7 @@ fn mirror(
             .help("mirror to a port of the same kind, or correct `appProtocol` in the Services"),
         );
     }
-    Some(Mirror {
-        rule: rule.name.clone(),
-        target: Arc::clone(target),
-        fraction: spec.fraction,
-        terms: Arc::clone(&spec.terms),
-    })
+    Some(mirror.clone())
 }
 
 /// What there is to know about the ports of a destination.

@@ -17,6 +17,7 @@ mod by_label;
 mod callers;
 mod captured;
 mod claims;
+mod credentials;
 mod disguise;
 mod endpoints;
 mod graph;

@@ -6,14 +6,15 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, Version};
 use http_body::SizeHint;
 use http_body_util::BodyExt;
 
 use super::buffer::{Cut, Guard, Reader, Writer, buffer};
-use super::config::{HostRewrite, Mirror, Mutation};
+use super::config::{HostRewrite, Mirror};
+use super::edit;
 use super::plane::Plane;
 use super::stats::{DropReason, Stats};
 use super::task::Tasks;
@@ -70,9 +71,7 @@ fn copy(mirror: &Mirror, head: &Parts, body: Reader) -> Option<(String, Request<
     let host = rewritten(&mirror.host, headers.get(header::HOST)?)?;
     let authority = host.to_str().ok()?.to_owned();
     headers.insert(header::HOST, host);
-    for mutation in &mirror.mutations {
-        apply(mutation, &mut headers);
-    }
+    edit::apply(&mirror.mutations, &mut headers);
     let mut request = Request::new(body);
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = head.uri.clone();
@@ -92,22 +91,6 @@ fn rewritten(rewrite: &HostRewrite, host: &HeaderValue) -> Option<HeaderValue> {
                 _ => format!("{host}-shadow"),
             };
             HeaderValue::from_str(&text).ok()
-        }
-    }
-}
-
-fn apply(mutation: &Mutation, headers: &mut HeaderMap) {
-    match mutation {
-        Mutation::Remove(name) => drop(headers.remove(name)),
-        Mutation::Append(name, value) => drop(headers.append(name, value.clone())),
-        Mutation::AddIfAbsent(name, value) => {
-            headers.entry(name).or_insert_with(|| value.clone());
-        }
-        Mutation::Overwrite(name, value) => drop(headers.insert(name, value.clone())),
-        Mutation::OverwriteIfPresent(name, value) => {
-            if headers.contains_key(name) {
-                headers.insert(name, value.clone());
-            }
         }
     }
 }
@@ -185,50 +168,6 @@ mod tests {
         ] {
             let host = HeaderValue::from_static(host);
             assert_eq!(rewritten(rewrite, &host).unwrap(), expected);
-        }
-    }
-
-    #[test]
-    fn mutations_do_what_their_action_says() {
-        let value = HeaderValue::from_static("2");
-        let name = || http::HeaderName::from_static("x");
-        for (mutation, absent, present) in [
-            (Mutation::Remove(name()), vec![], vec![]),
-            (
-                Mutation::Append(name(), value.clone()),
-                vec!["2"],
-                vec!["1", "2"],
-            ),
-            (
-                Mutation::AddIfAbsent(name(), value.clone()),
-                vec!["2"],
-                vec!["1"],
-            ),
-            (
-                Mutation::Overwrite(name(), value.clone()),
-                vec!["2"],
-                vec!["2"],
-            ),
-            (
-                Mutation::OverwriteIfPresent(name(), value),
-                vec![],
-                vec!["2"],
-            ),
-        ] {
-            let mut headers = HeaderMap::new();
-            apply(&mutation, &mut headers);
-            assert_eq!(
-                headers.get_all("x").iter().collect::<Vec<_>>(),
-                absent,
-                "{mutation:?}"
-            );
-            let mut headers = HeaderMap::from_iter([(name(), HeaderValue::from_static("1"))]);
-            apply(&mutation, &mut headers);
-            assert_eq!(
-                headers.get_all("x").iter().collect::<Vec<_>>(),
-                present,
-                "{mutation:?}"
-            );
         }
     }
 }

@@ -18,6 +18,7 @@ mod buffer;
 mod config;
 mod connect;
 mod duration;
+mod edit;
 mod framing;
 mod headers;
 mod listener;

@@ -74,6 +74,7 @@ const SUPPORTED: &[(&str, &[&str])] = &[
             "common_http_protocol_options",
             "explicit_http_config",
             "use_downstream_protocol_config",
+            "http_filters",
         ],
     ),
     (
@@ -196,6 +197,22 @@ const SUPPORTED: &[(&str, &[&str])] = &[
     (
         "envoy.extensions.filters.http.router.v3.Router",
         &["suppress_envoy_headers"],
+    ),
+    (
+        "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        &["mutations"],
+    ),
+    (
+        "envoy.extensions.filters.http.header_mutation.v3.Mutations",
+        &["request_mutations"],
+    ),
+    (
+        "envoy.extensions.filters.http.lua.v3.Lua",
+        &["default_source_code"],
+    ),
+    (
+        "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
+        &[],
     ),
     (
         "envoy.config.route.v3.RouteConfiguration",

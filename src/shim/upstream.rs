@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use super::body::{Body, BoxError};
 use super::config::{Cluster, Discovery, Endpoints, Protocol};
 use super::connect::SendError;
+use super::edit;
 use super::pool::{Lease, Pool};
 use super::stats::ClusterStats;
 use super::task::Tasks;
@@ -171,6 +172,9 @@ impl Upstream {
             .path_and_query()
             .map_or("/", |path| path.as_str())
             .to_owned();
+        let filters = &self.cluster.filters;
+        edit::apply(&filters.headers, request.headers_mut());
+        let path = filters.path(path);
         let two = match self.cluster.protocol {
             Protocol::Downstream => downstream == Version::HTTP_2,
             Protocol::Http1 => false,

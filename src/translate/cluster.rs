@@ -18,6 +18,7 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_optio
 use envoy_types::util::pack_any;
 
 use super::captured;
+use super::copy;
 use super::names::{ClusterName, ServicePort};
 use super::passthrough;
 use super::unaltered;
@@ -97,6 +98,7 @@ fn shadow(mirror: &Mirror) -> Cluster {
                 protocol_config: Some(protocol),
             },
         )),
+        http_filters: copy::filters(&mirror.terms.copy),
         ..HttpProtocolOptions::default()
     };
     let guest = Cluster {

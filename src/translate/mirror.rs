@@ -1,4 +1,4 @@
-//! Which requests may be copied, and how a copy differs from its request.
+//! Which requests may be copied.
 //!
 //! The proxy streams a body to the shadow as it comes, and stops reading from the caller when the shadow stops reading. So
 //! a body is copied only if it surely fits the shadow's buffers. A protocol upgrade is no request to copy, and neither is a copy.
@@ -14,23 +14,14 @@
 //! * A caller that names `transfer-encoding` or `content-length` in `Connection`. The proxy takes away what is named there
 //!   before anything here can look at it; no client has a reason to do so.
 
-use envoy_types::pb::envoy::config::common::mutation_rules::v3::HeaderMutation;
-use envoy_types::pb::envoy::config::common::mutation_rules::v3::header_mutation::Action;
-use envoy_types::pb::envoy::config::core::v3::RuntimeFractionalPercent;
 use envoy_types::pb::envoy::config::route::v3::HeaderMatcher;
 use envoy_types::pb::envoy::config::route::v3::header_matcher::HeaderMatchSpecifier;
-use envoy_types::pb::envoy::config::route::v3::route_action::RequestMirrorPolicy;
 use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
 use envoy_types::pb::envoy::r#type::matcher::v3::{RegexMatcher, StringMatcher};
-use envoy_types::pb::envoy::r#type::v3::fractional_percent::DenominatorType;
-use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, Int64Range};
+use envoy_types::pb::envoy::r#type::v3::Int64Range;
 
-use super::cluster;
 use super::framing;
-use super::hosts::HostForm;
-use super::names::{FRAMING_HEADER, MIRROR_HEADER, ShareKey};
-use super::values::overwrite;
-use crate::model::Mirror;
+use super::names::{FRAMING_HEADER, MIRROR_HEADER};
 
 /// Bytes of the largest body that is copied.
 const LARGEST_BODY: i64 = 1024 * 1024;
@@ -102,34 +93,6 @@ pub(super) fn cases() -> [(Vec<HeaderMatcher>, Verdict); 8] {
         (read_over_http2, Verdict::Copy),
         (Vec::new(), Verdict::Spare),
     ]
-}
-
-/// The policies of the copies of requests that came to `form`.
-pub(super) fn policies(mirrors: &[Mirror], form: &HostForm) -> Vec<RequestMirrorPolicy> {
-    mirrors.iter().map(|mirror| policy(mirror, form)).collect()
-}
-
-fn policy(mirror: &Mirror, form: &HostForm) -> RequestMirrorPolicy {
-    RequestMirrorPolicy {
-        cluster: cluster::shadow_name(mirror),
-        runtime_fraction: Some(RuntimeFractionalPercent {
-            // Without its runtime layer a sidecar copies nothing.
-            default_value: Some(FractionalPercent {
-                numerator: 0,
-                denominator: DenominatorType::Million.into(),
-            }),
-            runtime_key: ShareKey(mirror.rule.clone()).to_string(),
-        }),
-        disable_shadow_host_suffix_append: true,
-        host_rewrite_literal: form.of_copy(&mirror.target.service).unwrap_or_default(),
-        request_headers_mutations: vec![HeaderMutation {
-            action: Some(Action::Append(overwrite(
-                MIRROR_HEADER,
-                &mirror.rule.to_string(),
-            ))),
-        }],
-        ..RequestMirrorPolicy::default()
-    }
 }
 
 #[cfg(test)]

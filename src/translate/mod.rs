@@ -19,6 +19,7 @@
 
 mod captured;
 mod cluster;
+mod copy;
 mod endpoint;
 mod framing;
 pub mod hosts;
@@ -26,8 +27,10 @@ mod listener;
 mod mirror;
 pub mod names;
 mod passthrough;
+mod policy;
 mod route;
 mod runtime;
+mod script;
 mod unaltered;
 mod values;
 

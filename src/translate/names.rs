@@ -22,6 +22,9 @@ pub const MIRROR_HEADER: &str = "x-mirror-shadow";
 /// The header that tells the routes how the body of a request is delimited. It leaves no sidecar.
 pub const FRAMING_HEADER: &str = "x-mirrorplane-framing";
 
+/// The header in which a copy keeps `x-forwarded-for` until it leaves. It leaves no sidecar.
+pub const FORWARDED_HEADER: &str = "x-mirrorplane-xff";
+
 const SHADOW: &str = "shadow";
 const SHARE: &str = "mirror.";
 

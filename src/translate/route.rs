@@ -16,8 +16,9 @@ use super::hosts;
 use super::hosts::HostForm;
 use super::mirror;
 use super::mirror::Verdict;
-use super::names::{FRAMING_HEADER, PASSTHROUGH, ROUTES, ServicePort};
+use super::names::{FORWARDED_HEADER, FRAMING_HEADER, PASSTHROUGH, ROUTES, ServicePort};
 use super::passthrough;
+use super::policy;
 use super::values::seconds;
 use crate::model::{DestinationPort, Group};
 
@@ -51,8 +52,10 @@ impl Routes<'_> {
     pub fn frame(&self) -> RouteConfiguration {
         RouteConfiguration {
             name: self.name.clone(),
-            // From whatever is sent on: requests, their copies, and what passes through.
-            request_headers_to_remove: vec![FRAMING_HEADER.to_owned()],
+            // From whatever is sent on: requests, their copies, and what passes through. A copy gets the second one afterwards.
+            request_headers_to_remove: [FRAMING_HEADER, FORWARDED_HEADER]
+                .map(str::to_owned)
+                .to_vec(),
             ..RouteConfiguration::default()
         }
     }
@@ -156,7 +159,7 @@ fn virtual_host(
     let routes = if port.mirrors.is_empty() {
         vec![route(any_request(), Vec::new())]
     } else {
-        let policies = mirror::policies(&port.mirrors, form);
+        let policies = policy::policies(&port.mirrors, form);
         mirror::cases()
             .into_iter()
             .map(|(case, verdict)| {

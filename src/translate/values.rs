@@ -43,6 +43,14 @@ pub(super) fn address(of: std::net::SocketAddr) -> Option<Address> {
     })
 }
 
+/// A header beside all others of its name.
+pub(super) fn append(name: &str, value: &str) -> HeaderValueOption {
+    HeaderValueOption {
+        append_action: HeaderAppendAction::AppendIfExistsOrAdd.into(),
+        ..overwrite(name, value)
+    }
+}
+
 /// A header that takes the place of all others of its name.
 pub(super) fn overwrite(name: &str, value: &str) -> HeaderValueOption {
     HeaderValueOption {

@@ -10,6 +10,7 @@ mod authority;
 mod canary;
 mod churn;
 mod circle;
+mod copies;
 mod faults;
 mod files;
 mod framing;

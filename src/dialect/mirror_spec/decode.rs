@@ -21,7 +21,7 @@ enum Presence {
     Apart,
 }
 
-const KEYS: [Key; 7] = [
+const KEYS: [Key; 11] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -39,6 +39,18 @@ const KEYS: [Key; 7] = [
     Key(
         "ramp",
         "steps, each with a share and a time",
+        Presence::Apart,
+    ),
+    Key("host", "a text: `host: keep`", Presence::Apart),
+    Key(
+        "headers",
+        "a mapping: `headers: {set: {}, add: {}, remove: []}`",
+        Presence::Apart,
+    ),
+    Key("credentials", "`keep` or `strip`", Presence::Apart),
+    Key(
+        "path",
+        "a mapping: `path: {replaceFull: /shadow}`",
         Presence::Apart,
     ),
 ];
@@ -291,6 +303,10 @@ mod tests {
             timeout: None,
             max_concurrent_requests: None,
             ramp: None,
+            host: None,
+            headers: None,
+            credentials: None,
+            path: None,
         })
         .unwrap();
         let keys = |value: &Value| {

@@ -1,7 +1,9 @@
 //! `spec.config` of a mirror plugin's PluginConfig.
 
+mod copy;
 mod decode;
 mod fraction;
+mod headers;
 mod limits;
 mod port_ref;
 mod ramp;
@@ -13,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::api::core::IntOrString;
 use crate::diag::{Code, FieldPath, Origin, Report, Severity};
-use crate::model::{Fraction, Ramp, Terms};
+use crate::model::{Credentials, Fraction, Ramp, Terms};
 use crate::name::Namespaced;
 use decode::Reader;
 pub use port_ref::PortRef;
@@ -29,7 +31,9 @@ pub struct MirrorSpec {
     pub fraction: Fraction,
     /// By which steps that is reached, if not at once.
     pub ramp: Option<Arc<Ramp>>,
-    /// All that may be left out.
+    /// What becomes of the caller's credentials, where that is said.
+    pub credentials: Option<Credentials>,
+    /// All else that may be left out.
     pub terms: Arc<Terms>,
 }
 
@@ -58,7 +62,9 @@ pub(crate) fn read(
     let ramp = ramp::read(&mut reader, fraction);
     let terms = Terms {
         limits: limits::read(&mut reader),
+        copy: copy::read(&mut reader),
     };
+    let credentials = copy::credentials(&mut reader);
     if !reader.is_sound {
         return None;
     }
@@ -67,6 +73,7 @@ pub(crate) fn read(
         port: port?,
         fraction: fraction?,
         ramp,
+        credentials,
         terms: Arc::new(terms),
     })
 }

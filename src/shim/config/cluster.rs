@@ -17,7 +17,7 @@ use upstream::http_protocol_options::explicit_http_config::ProtocolConfig;
 
 use super::rejection::only;
 use super::unaltered;
-use super::{Rejection, Within};
+use super::{Filters, Rejection, Within};
 use crate::shim::duration;
 
 /// Name of the extension point, as well as the key in `typed_extension_protocol_options`.
@@ -40,6 +40,8 @@ pub(in crate::shim) struct Cluster {
     /// Bytes of a request that are held back at most.
     pub(in crate::shim) buffer_limit: usize,
     pub(in crate::shim) breakers: Breakers,
+    /// What is done to requests on their way out.
+    pub(in crate::shim) filters: Filters,
 }
 
 /// How a cluster finds its endpoints.
@@ -115,6 +117,7 @@ impl Cluster {
                     usize::try_from(limit.value).unwrap_or(usize::MAX)
                 }),
             breakers: breakers(message)?,
+            filters: http.filters,
         })
     }
 }
@@ -183,6 +186,7 @@ struct HttpOptions {
     single_use: bool,
     max_stream_duration: Option<Duration>,
     idle_timeout: Duration,
+    filters: Filters,
 }
 
 /// Envoy's default.
@@ -194,6 +198,7 @@ fn http_options(message: &proto::Cluster) -> Result<HttpOptions, Rejection> {
         single_use: false,
         max_stream_duration: None,
         idle_timeout: IDLE_TIMEOUT,
+        filters: Filters::default(),
     };
     for (key, any) in &message.typed_extension_protocol_options {
         let path = format!("typed_extension_protocol_options[\"{key}\"]");
@@ -271,6 +276,7 @@ fn http_options(message: &proto::Cluster) -> Result<HttpOptions, Rejection> {
             single_use,
             max_stream_duration: bound,
             idle_timeout,
+            filters: Filters::from_proto(&options.http_filters).within(&path)?,
         };
     }
     Ok(found)

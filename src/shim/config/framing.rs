@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_muta
 use http::HeaderName;
 use prost::{Message, Name};
 
-use super::mirror;
+use super::mutation;
 use super::rejection::only;
 use super::{Rejection, Within};
 
@@ -57,7 +57,7 @@ fn of_option(option: &HeaderValueOption) -> Result<HeaderName, Rejection> {
         "header.value",
         &format!("must be `{FORMAT}`"),
     )?;
-    mirror::name("header.key", &pair.key)
+    mutation::name("header.key", &pair.key)
 }
 
 #[cfg(test)]

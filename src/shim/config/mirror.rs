@@ -1,14 +1,11 @@
 //! Mirror policies: what is copied, where to, and how the copy differs.
 
-use envoy_types::pb::envoy::config::common::mutation_rules::v3 as rules;
-use envoy_types::pb::envoy::config::core::v3::HeaderValueOption;
-use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use envoy_types::pb::envoy::config::route::v3::route_action as proto;
-use http::{HeaderName, HeaderValue, header};
-use rules::header_mutation::Action;
+use http::HeaderValue;
 
+use super::mutation::{mutations, value};
 use super::rejection::only;
-use super::{Rejection, Within};
+use super::{Mutation, Rejection};
 use crate::shim::runtime::Fraction;
 
 /// One copy of the requests of a route.
@@ -40,16 +37,6 @@ pub(in crate::shim) enum HostRewrite {
     Literal(HeaderValue),
 }
 
-/// A change of the copy's headers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::shim) enum Mutation {
-    Remove(HeaderName),
-    Append(HeaderName, HeaderValue),
-    AddIfAbsent(HeaderName, HeaderValue),
-    Overwrite(HeaderName, HeaderValue),
-    OverwriteIfPresent(HeaderName, HeaderValue),
-}
-
 impl Mirror {
     /// The mirror that a message of supported fields describes.
     pub(in crate::shim) fn from_proto(
@@ -79,14 +66,10 @@ impl Mirror {
             "" => HostRewrite::Suffix,
             literal => HostRewrite::Literal(value("host_rewrite_literal", literal)?),
         };
-        let mutations = message
-            .request_headers_mutations
-            .iter()
-            .enumerate()
-            .map(|(index, message)| {
-                mutation(message).within(format!("request_headers_mutations[{index}]"))
-            })
-            .collect::<Result<_, _>>()?;
+        let mutations = mutations(
+            "request_headers_mutations",
+            &message.request_headers_mutations,
+        )?;
         Ok(Self {
             cluster: message.cluster.clone(),
             share,
@@ -96,58 +79,12 @@ impl Mirror {
     }
 }
 
-fn mutation(message: &rules::HeaderMutation) -> Result<Mutation, Rejection> {
-    match &message.action {
-        Some(Action::Remove(header)) => Ok(Mutation::Remove(name("remove", header)?)),
-        Some(Action::Append(option)) => append(option).within("append"),
-        Some(Action::RemoveOnMatch(_)) | None => {
-            Err(Rejection::new("", "must have `append` or `remove`"))
-        }
-    }
-}
-
-fn append(option: &HeaderValueOption) -> Result<Mutation, Rejection> {
-    let Some(pair) = &option.header else {
-        return Err(Rejection::new("header", "is missing"));
-    };
-    let (name, value) = (
-        name("header.key", &pair.key)?,
-        value("header.value", &pair.value)?,
-    );
-    only(
-        !value.as_bytes().contains(&b'%'),
-        "header.value",
-        "must not have a `%`: formats are not expanded",
-    )?;
-    Ok(match option.append_action() {
-        HeaderAppendAction::AppendIfExistsOrAdd => Mutation::Append(name, value),
-        HeaderAppendAction::AddIfAbsent => Mutation::AddIfAbsent(name, value),
-        HeaderAppendAction::OverwriteIfExistsOrAdd => Mutation::Overwrite(name, value),
-        HeaderAppendAction::OverwriteIfExists => Mutation::OverwriteIfPresent(name, value),
-    })
-}
-
-/// The name of a header that may be changed.
-pub(super) fn name(path: &str, text: &str) -> Result<HeaderName, Rejection> {
-    // Envoy refuses these too: the copy's Host is set by the policy itself.
-    if text.starts_with(':') || text.eq_ignore_ascii_case(header::HOST.as_str()) {
-        return Err(Rejection::new(
-            path,
-            format!("`{text}`: `:`-prefixed or host headers may not be modified"),
-        ));
-    }
-    HeaderName::from_bytes(text.as_bytes())
-        .map_err(|_| Rejection::new(path, format!("`{text}` is not a header name")))
-}
-
-fn value(path: &str, text: &str) -> Result<HeaderValue, Rejection> {
-    HeaderValue::from_str(text)
-        .map_err(|_| Rejection::new(path, format!("`{text}` is not a header value")))
-}
-
 #[cfg(test)]
 mod tests {
-    use envoy_types::pb::envoy::config::core::v3::HeaderValue as Pair;
+    use envoy_types::pb::envoy::config::common::mutation_rules::v3 as rules;
+    use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
+    use envoy_types::pb::envoy::config::core::v3::{HeaderValue as Pair, HeaderValueOption};
+    use rules::header_mutation::Action;
 
     use super::*;
 
@@ -182,7 +119,7 @@ mod tests {
             (":path", "/", "may not be modified"),
             ("Host", "a", "may not be modified"),
             ("x y", "a", "not a header name"),
-            ("x", "%REQ(a)%", "formats are not expanded"),
+            ("x", "%PROTOCOL%", "are not expanded"),
             ("x", "a\nb", "not a header value"),
         ] {
             let text = Mirror::from_proto(&setting(key, value))

@@ -5,19 +5,23 @@
 
 mod cluster;
 mod endpoint;
+mod filters;
 mod framing;
 mod header_match;
 mod listener;
 mod mirror;
+mod mutation;
 mod rejection;
 mod route;
 mod unaltered;
 
 pub(super) use cluster::{Cluster, Discovery, Protocol};
 pub(super) use endpoint::{Endpoints, endpoints};
+pub(super) use filters::Filters;
 pub(super) use header_match::{HeaderMatch, Subject, Test};
 pub(super) use listener::Listener;
-pub(super) use mirror::{HostRewrite, Mirror, Mutation, Share};
+pub(super) use mirror::{HostRewrite, Mirror, Share};
+pub(super) use mutation::{Mutation, Text};
 pub(super) use rejection::{Rejection, Within};
 pub(super) use route::{Action, Route, RouteTable};
 pub(super) use unaltered::{MAX_HEADERS, MAX_HEADERS_KIB};

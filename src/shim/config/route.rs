@@ -10,7 +10,7 @@ use http::{HeaderName, StatusCode};
 use proto::route_action::ClusterSpecifier;
 use proto::route_match::PathSpecifier;
 
-use super::mirror;
+use super::mutation;
 use super::rejection::only;
 use super::{HeaderMatch, Mirror, Rejection, Within};
 
@@ -56,7 +56,7 @@ impl RouteTable {
         }
         for (index, name) in message.request_headers_to_remove.iter().enumerate() {
             let path = format!("request_headers_to_remove[{index}]");
-            table.remove.push(mirror::name(&path, name)?);
+            table.remove.push(mutation::name(&path, name)?);
         }
         Ok(table)
     }
