@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::command::{EXAMPLE, arg, folder, mirrorplane, stderr, stdout};
+use crate::mistaken_copies::COPIES;
 use crate::mistakes::{ENDPOINTS, MIRROR, MISTAKES, Mistake, SERVICES, mistake};
 
 /// The example, with one mistake; where the mistake is, if it is at a place.
@@ -42,7 +43,7 @@ fn with_mistake(mistake: &Mistake) -> (tempfile::TempDir, Option<(usize, usize)>
 #[test]
 fn each_mistake_is_reported_at_its_place_under_its_code() {
     let mut wrong = Vec::new();
-    for mistake in MISTAKES {
+    for mistake in MISTAKES.iter().chain(COPIES) {
         let (folder, place) = with_mistake(mistake);
         let output = mirrorplane(&["check", arg(folder.path()), "--output", "json"]);
         let name = format!("{}: {:?}", mistake.code, mistake.to);
@@ -86,7 +87,7 @@ fn each_mistake_is_reported_at_its_place_under_its_code() {
         wrong.is_empty(),
         "{} of {}\n{}",
         wrong.len(),
-        MISTAKES.len(),
+        MISTAKES.len() + COPIES.len(),
         wrong.join("\n")
     );
 }

@@ -7,6 +7,7 @@ mod cluster;
 mod command;
 mod definitions;
 mod inject;
+mod mistaken_copies;
 mod mistakes;
 mod offline;
 mod stop;

@@ -321,20 +321,8 @@ pub(crate) const MISTAKES: &[Mistake] = &[
     mistake(
         "MP313",
         MIRROR,
-        "    percentage:\n",
-        "    «host: two words\n    percentage:\n",
-    ),
-    mistake(
-        "MP313",
-        MIRROR,
         "    port: 8080\n",
         "    port: 8080\n    «maxConcurrentRequests: 0\n",
-    ),
-    mistake(
-        "MP313",
-        MIRROR,
-        "    percentage:\n",
-        "    «credentials: drop\n    percentage:\n",
     ),
     mistake(
         "MP313",
@@ -345,38 +333,8 @@ pub(crate) const MISTAKES: &[Mistake] = &[
     mistake(
         "MP313",
         MIRROR,
-        "    percentage:\n",
-        "    headers: {set: {«Host: v2.test}}\n    percentage:\n",
-    ),
-    mistake(
-        "MP313",
-        MIRROR,
         "    port: 8080\n",
         "    port: 8080\n    «maxBodyBytes: 16Mi\n    maxConcurrentRequests: 1000\n",
-    ),
-    mistake(
-        "MP313",
-        MIRROR,
-        "    percentage:\n",
-        "    headers: {remove: [x-debug, «x-mirror-shadow]}\n    percentage:\n",
-    ),
-    mistake(
-        "MP311",
-        MIRROR,
-        "    percentage:\n",
-        "    headers: {«delete: [x-debug]}\n    percentage:\n",
-    ),
-    mistake(
-        "MP313",
-        MIRROR,
-        "    percentage:\n",
-        "    path: {replacePrefix: {«from: api, to: /shadow}}\n    percentage:\n",
-    ),
-    mistake(
-        "MP313",
-        MIRROR,
-        "    percentage:\n",
-        "    «path: {}\n    percentage:\n",
     ),
     mistake("MP314", MIRROR, "    percentage:\n      value: 1.0\n", ""),
     mistake("MP315", MIRROR, "value: 1.0", "«value: 50"),
