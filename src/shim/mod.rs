@@ -21,6 +21,7 @@ mod duration;
 mod framing;
 mod headers;
 mod listener;
+mod load_reports;
 mod mirror;
 mod plane;
 mod pool;
@@ -104,6 +105,11 @@ impl Shim {
             stats: Arc::clone(&stats),
             tasks: tasks.clone(),
         };
+        if client.bootstrap.load_reports.is_some() {
+            let reports =
+                load_reports::run(client.bootstrap.clone(), client.node(), Arc::clone(&stats));
+            tasks.spawn(reports);
+        }
         Ok(Self {
             client: tasks.spawn(client.run()),
             serving,
