@@ -257,6 +257,7 @@ mod tests {
             port: PortRef::Number(NonZeroU16::MIN),
             fraction: Fraction::ONE,
             ramp: None,
+            budget: None,
             terms: Arc::default(),
         };
         let refs = json!([{"kind": "Service", "namespace": "pipy", "name": "v1"}]);

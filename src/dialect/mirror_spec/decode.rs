@@ -21,7 +21,7 @@ enum Presence {
     Apart,
 }
 
-const KEYS: [Key; 7] = [
+const KEYS: [Key; 8] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -39,6 +39,11 @@ const KEYS: [Key; 7] = [
     Key(
         "ramp",
         "steps, each with a share and a time",
+        Presence::Apart,
+    ),
+    Key(
+        "budget",
+        "how many copies may fail: `budget: {maxFailures: 0.05}`",
         Presence::Apart,
     ),
 ];
@@ -291,6 +296,7 @@ mod tests {
             timeout: None,
             max_concurrent_requests: None,
             ramp: None,
+            budget: None,
         })
         .unwrap();
         let keys = |value: &Value| {

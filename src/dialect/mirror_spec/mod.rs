@@ -1,5 +1,6 @@
 //! `spec.config` of a mirror plugin's PluginConfig.
 
+mod budget;
 mod decode;
 mod fraction;
 mod limits;
@@ -13,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::api::core::IntOrString;
 use crate::diag::{Code, FieldPath, Origin, Report, Severity};
-use crate::model::{Fraction, Ramp, Terms};
+use crate::model::{Budget, Fraction, Ramp, Terms};
 use crate::name::Namespaced;
 use decode::Reader;
 pub use port_ref::PortRef;
@@ -29,6 +30,8 @@ pub struct MirrorSpec {
     pub fraction: Fraction,
     /// By which steps that is reached, if not at once.
     pub ramp: Option<Arc<Ramp>>,
+    /// How many copies may fail, if not any number.
+    pub budget: Option<Budget>,
     /// All that may be left out.
     pub terms: Arc<Terms>,
 }
@@ -56,6 +59,7 @@ pub(crate) fn read(
     let share = config.percentage.and_then(|percentage| percentage.value);
     let fraction = fraction(share.as_ref(), &mut reader);
     let ramp = ramp::read(&mut reader, fraction);
+    let budget = budget::read(&mut reader);
     let terms = Terms {
         limits: limits::read(&mut reader),
     };
@@ -67,6 +71,7 @@ pub(crate) fn read(
         port: port?,
         fraction: fraction?,
         ramp,
+        budget,
         terms: Arc::new(terms),
     })
 }
