@@ -10,9 +10,10 @@ use prost_build::Config;
 use protox::prost::Message;
 
 /// The files that become Rust code; the payload types come from the `envoy-types` crate.
-const CODE: [&str; 4] = [
+const CODE: [&str; 5] = [
     "envoy.service.cluster.v3.proto",
     "envoy.service.discovery.v3.proto",
+    "envoy.service.load_stats.v3.proto",
     "envoy.service.runtime.v3.proto",
     "envoy.service.status.v3.proto",
 ];

@@ -29,8 +29,10 @@ envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords envoy.
 envoy.config.core.v3.HttpProtocolOptions envoy.config.core.v3.Locality envoy.config.core.v3.Node
 envoy.config.core.v3.RuntimeFractionalPercent envoy.config.core.v3.SocketAddress
 envoy.config.core.v3.TypedExtensionConfig envoy.config.endpoint.v3.ClusterLoadAssignment
-envoy.config.endpoint.v3.ClusterLoadAssignment.Policy envoy.config.endpoint.v3.Endpoint
-envoy.config.endpoint.v3.LbEndpoint envoy.config.endpoint.v3.LocalityLbEndpoints envoy.config.listener.v3.Filter
+envoy.config.endpoint.v3.ClusterLoadAssignment.Policy envoy.config.endpoint.v3.ClusterStats
+envoy.config.endpoint.v3.Endpoint
+envoy.config.endpoint.v3.LbEndpoint envoy.config.endpoint.v3.LocalityLbEndpoints
+envoy.config.endpoint.v3.UpstreamLocalityStats envoy.config.listener.v3.Filter
 envoy.config.listener.v3.FilterChain envoy.config.listener.v3.FilterChainMatch envoy.config.listener.v3.Listener
 envoy.config.listener.v3.ListenerFilter envoy.config.route.v3.DirectResponseAction
 envoy.config.route.v3.HeaderMatcher envoy.config.route.v3.Route envoy.config.route.v3.RouteAction
@@ -58,7 +60,9 @@ envoy.service.discovery.v3.DynamicParameterConstraints.ConstraintList
 envoy.service.discovery.v3.DynamicParameterConstraints.SingleConstraint
 envoy.service.discovery.v3.DynamicParameterConstraints.SingleConstraint.Exists envoy.service.discovery.v3.Resource
 envoy.service.discovery.v3.Resource.CacheControl envoy.service.discovery.v3.ResourceError
-envoy.service.discovery.v3.ResourceLocator envoy.service.discovery.v3.ResourceName envoy.service.runtime.v3.Runtime
+envoy.service.discovery.v3.ResourceLocator envoy.service.discovery.v3.ResourceName
+envoy.service.load_stats.v3.LoadStatsRequest envoy.service.load_stats.v3.LoadStatsResponse
+envoy.service.runtime.v3.Runtime
 envoy.service.status.v3.ClientConfig envoy.service.status.v3.ClientConfig.GenericXdsConfig
 envoy.service.status.v3.ClientStatusRequest envoy.service.status.v3.ClientStatusResponse
 envoy.service.status.v3.PerXdsConfig envoy.type.matcher.v3.NodeMatcher
@@ -80,14 +84,14 @@ envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto
 envoy/extensions/upstreams/http/v3/http_protocol_options.proto
 envoy/service/cluster/v3/cds.proto envoy/service/discovery/v3/ads.proto envoy/service/endpoint/v3/eds.proto
 envoy/service/listener/v3/lds.proto envoy/service/route/v3/rds.proto envoy/service/runtime/v3/rtds.proto
-envoy/service/status/v3/csds.proto
+envoy/service/load_stats/v3/lrs.proto envoy/service/status/v3/csds.proto
 """.split()
 
 SERVICES = """
 envoy.service.cluster.v3.ClusterDiscoveryService envoy.service.discovery.v3.AggregatedDiscoveryService
 envoy.service.endpoint.v3.EndpointDiscoveryService envoy.service.listener.v3.ListenerDiscoveryService
 envoy.service.route.v3.RouteDiscoveryService envoy.service.runtime.v3.RuntimeDiscoveryService
-envoy.service.status.v3.ClientStatusDiscoveryService
+envoy.service.load_stats.v3.LoadReportingService envoy.service.status.v3.ClientStatusDiscoveryService
 """.split()
 
 F = descriptor_pb2.FieldDescriptorProto

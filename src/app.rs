@@ -3,12 +3,14 @@
 
 mod clock;
 mod notices;
+mod observing;
 
 use std::future::Future;
 use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -19,12 +21,15 @@ use tokio::time::timeout;
 use tracing::{error, info, info_span};
 
 use self::notices::Notices;
+use self::observing::Observing;
 use crate::admin;
 use crate::admin::Loads;
 use crate::admin::Pages;
 use crate::admission;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
+use crate::model::Findings;
+use crate::observe;
 use crate::pipeline::Pipeline;
 use crate::pipeline::Step;
 use crate::resolve::Settings;
@@ -98,6 +103,8 @@ pub async fn run(
     let (worlds, world) = watch::channel(None);
     let (stop, stopping) = watch::channel(false);
     let (facts, known) = watch::channel(None);
+    let (watched, watching) = watch::channel(Arc::default());
+    let (findings, found) = watch::channel(Arc::<Findings>::default());
     let (resigned, resignation) = oneshot::channel::<()>();
     let loads = Arc::new(Loads::default());
     let board = Arc::new(Board::default());
@@ -145,9 +152,25 @@ pub async fn run(
         drop(resigned);
         pending::<()>().await;
     };
+    let observed = Arc::clone(&stats);
+    let watch = Observing {
+        stats: Arc::clone(&stats),
+        watched,
+        found,
+    };
+    let translating = translate(
+        state,
+        targets,
+        Pipeline::new(settings),
+        &loads,
+        &board,
+        watch,
+        facts.as_ref(),
+    );
     tokio::select! {
         result = source.follow(&standing, states) => result.map_err(Error::Source),
-        () = translate(state, targets, Pipeline::new(settings), &loads, &board, facts.as_ref()) => Ok(()),
+        () = translating => Ok(()),
+        () = observe::run(Arc::clone(&observed), watching, findings) => Ok(()),
         () = status => Ok(()),
         () = rollout::run(rollout, target, worlds, Arc::clone(&stats), Arc::clone(&board)) => Ok(()),
         () = answer(admin, pages) => Ok(()),
@@ -186,6 +209,7 @@ async fn translate(
     mut pipeline: Pipeline,
     loads: &Loads,
     board: &Board,
+    mut observing: Observing,
     facts: Option<&watch::Sender<Option<Arc<Facts>>>>,
 ) {
     let mut notices = Notices::default();
@@ -199,8 +223,9 @@ async fn translate(
                 Ok(()) => states.borrow_and_update().clone(),
                 Err(_) => return,
             },
-            // The same objects, at the next step of a ramp.
+            // The same objects, at the next step of a ramp, or with other findings about their copies.
             () = clock::at(until) => current.as_ref().map(|(state, _)| Arc::clone(state)),
+            Ok(()) = observing.found.changed() => current.as_ref().map(|(state, _)| Arc::clone(state)),
             Ok(()) = rollouts.changed() => {
                 let standing = rollouts.borrow_and_update().clone();
                 lineage.stands(&standing);
@@ -220,10 +245,11 @@ async fn translate(
         let generation = loads.generation() + 1;
         // Many objects take their time, and the server has to go on meanwhile.
         let objects = Arc::clone(&state);
+        let found = Arc::clone(&observing.found.borrow_and_update());
         let stepped = spawn_blocking(move || {
             let _step = info_span!("step", generation).entered();
             let start = Instant::now();
-            let step = pipeline.step(&objects.objects);
+            let step = pipeline.step_at(&objects.objects, &found, SystemTime::now());
             (pipeline, step, start.elapsed())
         });
         // It fails only while the runtime shuts down.
@@ -252,6 +278,7 @@ async fn translate(
         );
         if let Some(model) = pipeline.model() {
             lineage.targets(&step.world, model);
+            observing.watch(&step, model);
         }
         let standing = rollouts.borrow().rollouts.clone();
         know(facts, &state, &step, report(), &pipeline, standing);
@@ -275,6 +302,7 @@ fn know<'a>(
             report: report.cloned().collect(),
             model: Arc::new(model.clone()),
             ramps: Arc::clone(&step.ramps),
+            budgets: Arc::clone(&step.budgets),
             rollouts,
         })));
     }

@@ -12,8 +12,11 @@ use crate::brake;
 use crate::brake::Begun;
 use crate::brake::Progress;
 use crate::diag::Report;
+use crate::model::Blown;
+use crate::model::Findings;
 use crate::model::GroupId;
 use crate::model::Model;
+use crate::model::Watched;
 use crate::name::Namespaced;
 use crate::resolve::Kept;
 use crate::resolve::Settings;
@@ -44,6 +47,8 @@ pub struct Step {
     pub faults: Vec<(GroupId, Vec<Dangling>)>,
     /// How far ramps are.
     pub ramps: Arc<BTreeMap<Namespaced, Progress>>,
+    /// The budgets, and which of them were exceeded.
+    pub budgets: Arc<BTreeMap<Namespaced, (Watched, Option<Blown>)>>,
     /// When the same objects come to something else: the next step of a ramp.
     pub until: Option<SystemTime>,
 }
@@ -61,16 +66,16 @@ impl Pipeline {
 
     /// Takes the next state of the world, at this moment.
     pub fn step(&mut self, objects: &Objects) -> Step {
-        self.step_at(objects, SystemTime::now())
+        self.step_at(objects, &Findings::default(), SystemTime::now())
     }
 
-    /// Takes the next state of the world, or the same at another time. Total: whatever is wrong with the objects is in the
-    /// report.
-    pub fn step_at(&mut self, objects: &Objects, now: SystemTime) -> Step {
+    /// Takes the next state of the world, or the same at another time. `found` is what
+    /// sidecars show. Total: whatever is wrong with the objects is in the report.
+    pub fn step_at(&mut self, objects: &Objects, found: &Findings, now: SystemTime) -> Step {
         let resolved =
             debug_span!("resolve").in_scope(|| resolve(objects, &self.settings, &self.kept));
         self.kept = resolved.kept;
-        let held = brake::hold(&resolved.brakes, objects, &mut self.begun, now);
+        let held = brake::hold(&resolved.brakes, objects, &mut self.begun, found, now);
         let model = brake::apply(resolved.model, &held.caps);
         let mut report = resolved.report;
         report.merge(held.report);
@@ -82,6 +87,7 @@ impl Pipeline {
             report,
             faults,
             ramps: Arc::new(held.ramps),
+            budgets: Arc::new(held.budgets),
             until: held.until,
         }
     }

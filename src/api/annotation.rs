@@ -14,6 +14,8 @@ pub const INJECTED: &str = "mirrorplane.io/injected";
 pub const TOKEN_SDS: &str = "mirrorplane.io/token-sds";
 /// On a PluginConfig, a Namespace or a MeshConfig: stops mirrors at once; the value says why.
 pub const STOP: &str = "mirrorplane.io/stop";
+/// On a PluginConfig: when somebody said that its mirror is to go on though its budget was blown, in RFC 3339.
+pub const RESUMED: &str = "mirrorplane.io/resumed";
 /// What may stand on a Pod or a Pod template.
 pub const OF_PODS: &[&str] = &[
     LISTEN,

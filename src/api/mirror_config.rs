@@ -46,6 +46,24 @@ pub struct MirrorConfig {
     /// Another path for the copy; its query stays.
     #[serde(default)]
     pub path: Option<PathRewrite>,
+    /// How many copies may fail before there are no more; any number if absent.
+    #[serde(default)]
+    pub budget: Option<BudgetConfig>,
+}
+
+/// How many copies may fail. A copy fails if it is answered with 500 or above, or not at all, or not within `timeout`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetConfig {
+    /// The largest share of copies that may fail: 0.05 is one in twenty.
+    #[serde(default)]
+    pub max_failures: Option<f64>,
+    /// Over how long that is looked at, from 5s to 1h: `30s`, which it is if absent.
+    #[serde(default)]
+    pub window: Option<String>,
+    /// With fewer copies in the window nothing is said; 20 if absent.
+    #[serde(default)]
+    pub min_requests: Option<u32>,
 }
 
 /// The share of requests, as a fraction of 1.

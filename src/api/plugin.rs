@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::meta::{LabelSelector, ObjectMeta};
+use super::status::BudgetStatus;
 
 /// The API group of the plugin kinds.
 pub const GROUP: &str = "plugin.flomesh.io";
@@ -89,6 +90,8 @@ pub struct PluginConfig {
 pub struct Recorded {
     /// When its ramp began.
     pub ramp: Option<RecordedRamp>,
+    /// That its budget was exceeded.
+    pub budget: Option<BudgetStatus>,
 }
 
 /// When a ramp began.

@@ -36,6 +36,21 @@ pub struct PluginConfigStatus {
     /// How far its ramp is, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ramp: Option<RampStatus>,
+    /// That its budget was exceeded, if it was: nothing is mirrored until it is resumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetStatus>,
+}
+
+/// That a budget was exceeded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BudgetStatus {
+    /// When, in RFC 3339.
+    pub blown_at: String,
+    /// Names what the object said then: with another `spec.config` it is void.
+    pub of: String,
+    /// The figures.
+    pub reason: String,
 }
 
 /// How far a ramp is.

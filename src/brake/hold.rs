@@ -13,9 +13,12 @@ use crate::diag::Code;
 use crate::diag::Diagnostic;
 use crate::diag::FieldPath;
 use crate::diag::Report;
+use crate::model::Blown;
 use crate::model::Brake;
+use crate::model::Findings;
 use crate::model::Fraction;
 use crate::model::Ramp;
+use crate::model::Watched;
 use crate::name::Namespaced;
 use crate::source::Objects;
 use crate::source::Sourced;
@@ -27,6 +30,8 @@ pub struct Held {
     pub caps: Caps,
     /// How far the ramps are.
     pub ramps: BTreeMap<Namespaced, Progress>,
+    /// The budgets, and which of them were exceeded.
+    pub budgets: BTreeMap<Namespaced, (Watched, Option<Blown>)>,
     /// What there is to say about it.
     pub report: Report,
     /// When any of it changes by itself.
@@ -59,11 +64,12 @@ enum Start {
     Unrecorded,
 }
 
-/// What holds the shares of these rules down at `now`.
+/// What holds the shares of these rules down at `now`. `found` are the budgets that this process found exceeded.
 pub fn hold(
     brakes: &BTreeMap<Namespaced, Brake>,
     objects: &Objects,
     begun: &mut Begun,
+    found: &Findings,
     now: SystemTime,
 ) -> Held {
     let mut held = Held::default();
@@ -76,6 +82,18 @@ pub fn hold(
         if let (Some(ramp), Some(config)) = (&brake.ramp, config) {
             let start = begun.start(rule, ramp, config, now);
             held.ramp(rule, ramp, config, start, now);
+        }
+        if let (Some(watched), Some(config)) = (brake.watched, config) {
+            let blown = found
+                .blown
+                .get(rule)
+                .filter(|one| watched.counts(one))
+                .cloned();
+            let blown = recorded(&watched, config).or(blown);
+            held.budget(rule, watched, config, blown);
+            let silent = found.silent.get(rule);
+            held.report
+                .extend(silent.map(|silent| unjudged(*silent, config)));
         }
         if brake.stopped {
             held.caps.insert(rule.clone(), Fraction::ZERO);
@@ -114,6 +132,28 @@ impl Begun {
 }
 
 impl Held {
+    fn budget(
+        &mut self,
+        rule: &Namespaced,
+        watched: Watched,
+        config: &Sourced<PluginConfig>,
+        blown: Option<Blown>,
+    ) {
+        if let Some(blown) = &blown {
+            self.caps.insert(rule.clone(), Fraction::ZERO);
+            let path = FieldPath::of("spec.config.budget");
+            let message = format!("its budget is exceeded: {}", blown.reason);
+            let diagnostic = Diagnostic::new(Code::BudgetBlown, &config.origin, path, message)
+                .effect("its share is 0, and nothing is copied; primary traffic is not affected");
+            self.report
+                .push(diagnostic.help(match config.origin.document {
+                    Some(_) => "change its `spec`, or start the control plane anew".to_owned(),
+                    None => format!("`mirrorplane resume {rule}`, or change its `spec`"),
+                }));
+        }
+        self.budgets.insert(rule.clone(), (watched, blown));
+    }
+
     fn ramp(
         &mut self,
         rule: &Namespaced,
@@ -158,6 +198,26 @@ impl Held {
         };
         self.ramps.insert(rule.clone(), progress);
     }
+}
+
+fn unjudged((silent, all): (usize, usize), config: &Sourced<PluginConfig>) -> Diagnostic {
+    let path = FieldPath::of("spec.config.budget");
+    let message = format!("{silent} of {all} sidecars do not report how copies fare");
+    Diagnostic::new(Code::BudgetUnjudged, &config.origin, path, message)
+        .effect("their copies do not count for the budget")
+        .help("restart their Pods, or make their bootstraps anew: they were started before budgets were known")
+}
+
+/// That the budget was exceeded, as all replicas read it; a file has no status.
+fn recorded(watched: &Watched, config: &Sourced<PluginConfig>) -> Option<Blown> {
+    let recorded = config.object.status.budget.as_ref();
+    let recorded = recorded.filter(|_| config.origin.document.is_none())?;
+    let blown = Blown {
+        of: u64::from_str_radix(&recorded.of, 16).ok()?,
+        at: SystemTime::try_from(recorded.blown_at.parse::<Timestamp>().ok()?).ok()?,
+        reason: recorded.reason.clone(),
+    };
+    Some(blown).filter(|blown| watched.counts(blown))
 }
 
 /// What there is to say about a ramp.

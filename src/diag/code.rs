@@ -152,6 +152,8 @@ codes! {
     RampNotResumable = "MP703", Info, "a ramp whose start is written nowhere";
     RampUnrecorded = "MP704", Warning, "a ramp that has not begun, as its start is not recorded";
     RampStepTooLarge = "MP705", Info, "a step of a ramp above the percentage";
+    BudgetBlown = "MP706", Warning, "a mirror that is stopped because too many copies failed";
+    BudgetUnjudged = "MP707", Warning, "sidecars that do not report how copies fare";
 }
 
 impl fmt::Display for Code {

@@ -258,6 +258,7 @@ mod tests {
             fraction: Fraction::ONE,
             ramp: None,
             credentials: None,
+            budget: None,
             terms: Arc::default(),
         };
         let refs = json!([{"kind": "Service", "namespace": "pipy", "name": "v1"}]);

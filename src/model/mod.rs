@@ -4,6 +4,7 @@
 //! not 0, a share is between nothing and everything, a mirror has a target that exists.
 
 mod backend;
+mod budget;
 mod capture;
 mod changes;
 mod copy;
@@ -13,6 +14,7 @@ mod mirror;
 mod ramp;
 
 pub use backend::{Backend, Protocol};
+pub use budget::{Blown, Budget, Findings, Watched};
 pub use capture::{CAPTURE_PORT, Capture, NotACapture, READY_PORT, SIDECAR_PORTS};
 pub use changes::Changes;
 pub use copy::{CopyHost, CopyPolicy, Credentials, HeaderEdits, NewPath};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use super::Fraction;
+use super::Watched;
 
 /// All of it, for one rule. None of it changes what is mirrored, only how much.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Brake {
     pub stopped: bool,
     /// By which steps its share is reached.
     pub ramp: Option<Arc<Ramp>>,
+    /// How many of its copies may fail.
+    pub watched: Option<Watched>,
 }
 
 /// Steps by which a share is reached.

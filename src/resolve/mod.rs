@@ -13,6 +13,7 @@
 //! sidecar even while nothing is mirrored from it, so that the requests themselves take the same way before and after.
 
 mod addresses;
+mod brakes;
 mod by_label;
 mod callers;
 mod captured;
@@ -152,7 +153,7 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
             grouped,
         },
         model,
-        brakes: brakes(&rules, &stopped),
+        brakes: brakes::brakes(&rules, objects, &stopped),
     }
 }
 
@@ -247,18 +248,6 @@ fn report_policy_off(
             .help("set `spec.featureFlags.enablePluginPolicy: true`"),
         );
     }
-}
-
-/// What may hold the share of each rule down.
-fn brakes(rules: &[MirrorRule<'_>], stopped: &BTreeSet<Namespaced>) -> BTreeMap<Namespaced, Brake> {
-    let brakes = rules.iter().filter_map(|rule| {
-        let brake = Brake {
-            stopped: stopped.contains(rule.name),
-            ramp: rule.spec.as_ref()?.ramp.clone(),
-        };
-        (brake != Brake::default()).then(|| (rule.name.clone(), brake))
-    });
-    brakes.collect()
 }
 
 /// What each PluginConfig says now, or else what it last said that made sense.

@@ -18,10 +18,12 @@ use super::entrance::Entrance;
 use super::feed::Feeds;
 use super::gate::Gate;
 use super::http2;
+use super::load_reports::LoadReports;
 use super::operations;
 use super::routing::Discovery;
 use super::routing::Services;
 use super::stats::Stats;
+use crate::proto::envoy::service::load_stats::v3::load_reporting_service_server as load_stats;
 use crate::proto::envoy::service::status::v3::client_status_discovery_service_server as status;
 use crate::snapshot::World;
 use crate::transport::accept;
@@ -68,7 +70,12 @@ pub async fn serve(
         clients: Arc::clone(&clients),
         gate: Arc::clone(&gate),
     };
-    let routes = Routes::new(status::ClientStatusDiscoveryServiceServer::new(csds));
+    let reports = LoadReports {
+        gate: Arc::clone(&gate),
+        loads: Arc::clone(stats.loads()),
+    };
+    let routes = Routes::new(status::ClientStatusDiscoveryServiceServer::new(csds))
+        .add_service(load_stats::LoadReportingServiceServer::new(reports));
     let (routes, health) = operations::add_to(routes).await?;
     let services = Services {
         discovery: Discovery {

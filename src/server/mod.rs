@@ -33,6 +33,7 @@
 //! | `stats` | what is counted |
 //! | `roster` | who is connected, and how each client is, for operators and roll-outs |
 //! | `clients`, `csds` | what each client was sent and said of it, resource by resource |
+//! | `loads`, `load_reports` | what sidecars report of the requests to clusters, and of which they are asked to |
 //! | `trials` | what canaries make of what they try |
 //! | `operations` | health and reflection |
 //!
@@ -54,6 +55,8 @@ mod http2;
 mod journal;
 mod letterbox;
 mod listen;
+mod load_reports;
+mod loads;
 mod message;
 mod node;
 mod node_matcher;
@@ -78,6 +81,7 @@ pub use ads::{Error, serve};
 pub use entrance::Entrance;
 pub use entrance::Keepalive;
 pub use listen::listen;
+pub use loads::{Load, Loads, Wanted};
 pub use roster::{Delivery, Event, Rejection, Sidecar};
 pub(crate) use roster::{Member, Record};
 pub use stats::Stats;

@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use prometheus_client::registry::Unit;
 
+use super::loads::Loads;
 use super::roster::Member;
 use super::roster::Roster;
 use super::roster::Sidecar;
@@ -37,6 +38,7 @@ type Label = [(&'static str, &'static str); 1];
 pub struct Stats {
     roster: Arc<Roster>,
     trials: Trials,
+    loads: Arc<Loads>,
     open: PerVariant<Gauge>,
     opened: PerVariant<Counter>,
     pushed: PerType<Counter>,
@@ -89,6 +91,7 @@ impl Default for Stats {
         Self {
             roster: Arc::default(),
             trials: Trials::default(),
+            loads: Arc::default(),
             open: per_variant(Gauge::default),
             opened: per_variant(Counter::default),
             pushed: per_type(Counter::default),
@@ -168,6 +171,11 @@ impl Stats {
     /// The sidecars that could try a configuration for others.
     pub(crate) fn crowd(&self) -> Vec<Member> {
         self.roster.crowd()
+    }
+
+    /// What sidecars report of the requests to clusters.
+    pub fn loads(&self) -> &Arc<Loads> {
+        &self.loads
     }
 
     /// The trials of configurations.

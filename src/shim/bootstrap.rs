@@ -76,6 +76,8 @@ pub struct Bootstrap {
     pub keep_alive: Option<KeepAlive>,
     /// Runtime resources, in the order of their layers: a later one wins.
     pub runtime_layers: Vec<String>,
+    /// Headers of streams on which loads are reported; `None` reports none.
+    pub load_reports: Option<Vec<Metadata>>,
 }
 
 impl Bootstrap {
@@ -111,6 +113,8 @@ struct File {
     _admin: Option<serde::de::IgnoredAny>,
     dynamic_resources: DynamicResources,
     #[serde(default)]
+    cluster_manager: ClusterManager,
+    #[serde(default)]
     layered_runtime: LayeredRuntime,
     static_resources: StaticResources,
 }
@@ -143,6 +147,28 @@ struct AdsConfig {
     #[serde(default, rename = "set_node_on_first_message_only")]
     _set_node_on_first_message_only: bool,
     grpc_services: Vec<GrpcService>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct ClusterManager {
+    load_stats_config: Option<LoadStatsConfig>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoadStatsConfig {
+    #[serde(rename = "api_type")]
+    _api_type: GrpcOnly,
+    #[serde(rename = "transport_api_version")]
+    _transport_api_version: ApiVersion,
+    grpc_services: Vec<GrpcService>,
+}
+
+#[derive(Deserialize)]
+enum GrpcOnly {
+    #[serde(rename = "GRPC")]
+    Grpc,
 }
 
 #[derive(Deserialize)]
@@ -273,6 +299,20 @@ impl File {
             ));
         }
         let filters = cluster.take_filters();
+        let load_reports = match self.cluster_manager.load_stats_config {
+            None => None,
+            Some(config) => match <[GrpcService; 1]>::try_from(config.grpc_services) {
+                Ok([reports]) if reports.envoy_grpc.cluster_name == *wanted => {
+                    Some(tls::metadata(reports.initial_metadata)?)
+                }
+                _ => {
+                    return Err(field(
+                        "cluster_manager.load_stats_config.grpc_services",
+                        "exactly one service is supported, that of ads_config",
+                    ));
+                }
+            },
+        };
         Ok(Bootstrap {
             node_id: self.node.id,
             node_cluster: self.node.cluster,
@@ -291,6 +331,7 @@ impl File {
             initial_metadata: tls::metadata(service.initial_metadata)?,
             injected: token::injected(filters)?,
             runtime_layers,
+            load_reports,
         })
     }
 }

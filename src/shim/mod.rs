@@ -22,6 +22,7 @@ mod edit;
 mod framing;
 mod headers;
 mod listener;
+mod load_reports;
 mod mirror;
 mod plane;
 mod pool;
@@ -105,6 +106,11 @@ impl Shim {
             stats: Arc::clone(&stats),
             tasks: tasks.clone(),
         };
+        if client.bootstrap.load_reports.is_some() {
+            let reports =
+                load_reports::run(client.bootstrap.clone(), client.node(), Arc::clone(&stats));
+            tasks.spawn(reports);
+        }
         Ok(Self {
             client: tasks.spawn(client.run()),
             serving,

@@ -79,6 +79,10 @@ impl ClusterStats {
         change(&mut locked(&self.0));
     }
 
+    pub(super) fn counts(&self) -> ClusterCounts {
+        locked(&self.0).clone()
+    }
+
     pub(super) fn dropped(&self, reason: DropReason) {
         self.count(|counts| *counts.dropped.entry(reason).or_default() += 1);
     }

@@ -129,10 +129,18 @@ impl Bootstrap {
                 "transport_api_version": "V3",
                 // A node describes itself in 60 KB.
                 "set_node_on_first_message_only": true,
-                "grpc_services": [service],
+                "grpc_services": [&service],
             },
             "cds_config": &ads,
             "lds_config": &ads,
+        });
+        // Nothing is reported unless the control plane asks for it.
+        bootstrap["cluster_manager"] = json!({
+            "load_stats_config": {
+                "api_type": "GRPC",
+                "transport_api_version": "V3",
+                "grpc_services": [service],
+            },
         });
         bootstrap["layered_runtime"] = json!({
             "layers": [

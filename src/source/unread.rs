@@ -64,7 +64,8 @@ pub(super) fn annotations(kind: Kind, origin: &Origin, object: &Value) -> Vec<Di
         let known: &[&str] = match kind {
             Kind::Plugin if path == own => &[annotation::PLUGIN],
             Kind::Namespace if path == own => &[annotation::SIDECAR_INJECTION, annotation::STOP],
-            Kind::PluginConfig | Kind::MeshConfig if path == own => &[annotation::STOP],
+            Kind::PluginConfig if path == own => &[annotation::STOP, annotation::RESUMED],
+            Kind::MeshConfig if path == own => &[annotation::STOP],
             Kind::Pod if path == own => annotation::OF_PODS,
             // Pods get the annotations of the template only.
             Kind::Workload(_) if path == template => annotation::OF_PODS,

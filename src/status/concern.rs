@@ -43,7 +43,7 @@ impl Concern {
             | C::TargetEmpty
             | C::TargetNotHttp
             | C::TargetProtocol => Self::ResolvedRefs,
-            C::RolloutStopped | C::Rejected | C::Stopped => Self::Programmed,
+            C::RolloutStopped | C::Rejected | C::Stopped | C::BudgetBlown => Self::Programmed,
             _ => Self::Accepted,
         }
     }
@@ -74,6 +74,7 @@ mod tests {
             (Code::ChainPluginMissing, Concern::ResolvedRefs, true),
             (Code::RolloutStopped, Concern::Programmed, true),
             (Code::Stopped, Concern::Programmed, false),
+            (Code::BudgetBlown, Concern::Programmed, false),
         ] {
             assert_eq!(
                 (Concern::of(code), denies(code)),

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use crate::brake::Progress as RampProgress;
 use crate::diag::Diagnostic;
+use crate::model::Blown;
 use crate::model::Fraction;
 use crate::model::GroupId;
 use crate::model::Mirror;
 use crate::model::Model;
+use crate::model::Watched;
 use crate::name::Namespaced;
 use crate::rollout::Stage;
 use crate::rollout::Status;
@@ -28,6 +30,8 @@ pub struct Facts {
     pub model: Arc<Model>,
     /// How far ramps are.
     pub ramps: Arc<BTreeMap<Namespaced, RampProgress>>,
+    /// The budgets, and which of them were exceeded.
+    pub budgets: Arc<BTreeMap<Namespaced, (Watched, Option<Blown>)>>,
     /// The changes that are not everywhere.
     pub rollouts: Vec<Status>,
 }

@@ -1,5 +1,5 @@
 //! What the control plane says about objects of the Kubernetes API: their `status`, and events. A sink: nothing reads it, but
-//! for the one thing that all replicas have to know and no object says, when a ramp began.
+//! for what all replicas have to know and no object says: when a ramp began, and that a budget was exceeded.
 //!
 //! ```text
 //! Facts, sidecars ─► wanted ─► change ─► writer ─► API server
@@ -18,6 +18,7 @@
 //! | `concern` | which condition a diagnostic is about |
 //! | `wanted` | what the status of every object is to be |
 //! | `ramp` | how far a ramp is, and when it began |
+//! | `budget` | that a budget was exceeded, in words |
 //! | `change` | the patch to that, and which conditions turned |
 //! | `lease` | who of several control planes writes |
 //! | `tally` | what the sidecars of one replica have, and the sum |
@@ -29,6 +30,7 @@
 //! | `writer` | reads and writes statuses, tells events |
 //! | `run` | when; and what is left alone |
 
+mod budget;
 mod change;
 mod concern;
 mod facts;

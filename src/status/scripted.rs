@@ -196,6 +196,7 @@ fn facts(plugins: &[String], message: &str) -> Option<Arc<Facts>> {
         report: said.collect(),
         model: Arc::new(model),
         ramps: Arc::default(),
+        budgets: Arc::default(),
         rollouts: Vec::new(),
     }))
 }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A rule has the generation of its object, the sidecars that it is for, and those of them that have it. Who rejects it is
-//! in `rejects`, and why in `says`.
+//! in `rejects`, and why in `says`; `blown` are budgets that were exceeded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,8 +13,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::budget;
 use super::facts::Facts;
 use super::facts::Spread;
+use crate::api::status::BudgetStatus;
+use crate::model::Blown;
 use crate::name::Namespaced;
 use crate::server::Sidecar;
 
@@ -28,6 +31,8 @@ pub(super) struct Tally {
     pub(super) rules: BTreeMap<Namespaced, Count>,
     /// By PluginChain: how many sidecars its selectors match.
     pub(super) chains: BTreeMap<Namespaced, usize>,
+    /// By PluginConfig: budgets that were exceeded.
+    pub(super) blown: BTreeMap<Namespaced, Blown>,
 }
 
 /// How far a rule is.
@@ -57,6 +62,7 @@ impl Tally {
         let rules = served.filter(|(_, served)| served.spread.desired > 0);
         let chains = facts.state.objects.plugin_chains.keys();
         let plugins = facts.plugins();
+        let budgets = facts.budgets.iter();
         Self {
             rules: rules
                 .map(|(rule, served)| {
@@ -71,12 +77,15 @@ impl Tally {
                     (sidecars > 0).then(|| (chain.clone(), sidecars))
                 })
                 .collect(),
+            blown: budgets
+                .filter_map(|(rule, (_, blown))| Some((rule.clone(), blown.clone()?)))
+                .collect(),
         }
     }
 
     /// Whether there is nothing to tell.
     pub(super) fn is_empty(&self) -> bool {
-        self.rules.is_empty() && self.chains.is_empty()
+        self.rules.is_empty() && self.chains.is_empty() && self.blown.is_empty()
     }
 
     /// As text.
@@ -96,6 +105,9 @@ impl Tally {
         text.chains = chains
             .map(|(chain, count)| (chain.to_string(), *count))
             .collect();
+        for (rule, blown) in &self.blown {
+            text.blown.insert(rule.to_string(), budget::status(blown));
+        }
         // Text and numbers are always representable.
         serde_json::to_string(&text).unwrap_or_default()
     }
@@ -120,6 +132,9 @@ impl Tally {
         }
         for (chain, count) in &text.chains {
             tally.chains.insert(chain.parse().ok()?, *count);
+        }
+        for (rule, said) in &text.blown {
+            tally.blown.insert(rule.parse().ok()?, budget::read(said)?);
         }
         Some(tally)
     }
@@ -167,6 +182,8 @@ struct Text {
     /// Generation, sidecars that it is for, those that have it.
     rules: BTreeMap<String, (i64, usize, usize)>,
     chains: BTreeMap<String, usize>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    blown: BTreeMap<String, BudgetStatus>,
     /// By rule, the first node that rejects it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     rejects: BTreeMap<String, String>,
@@ -198,6 +215,7 @@ mod tests {
         Tally {
             rules: BTreeMap::from([(rule, Count { generation, spread })]),
             chains: BTreeMap::from([(chain, desired)]),
+            blown: BTreeMap::new(),
         }
     }
 

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::budget;
 use super::concern::Concern;
 use super::concern::denies;
 use super::facts::Facts;
@@ -17,6 +18,7 @@ use super::selection::Selection;
 use super::tally;
 use super::tally::Tally;
 use crate::api::meta::ObjectMeta;
+use crate::api::status::BudgetStatus;
 use crate::api::status::Condition;
 use crate::api::status::PluginChainStatus;
 use crate::api::status::PluginConfigStatus;
@@ -129,7 +131,9 @@ pub(super) fn wanted(
                 let served = served.get(name);
                 about.programmed(served, facts);
                 let ramp = facts.ramps.get(name).map(ramp::status);
-                about.config(served, ramp)
+                let budget = facts.budgets.get(name);
+                let budget = budget.and_then(|one| budget::kept(name, one, others));
+                about.config(served, ramp, budget)
             }
         };
         let one = Wanted {
@@ -253,7 +257,12 @@ impl About<'_> {
         })
     }
 
-    fn config(&self, served: Option<&Served>, ramp: Option<RampStatus>) -> Value {
+    fn config(
+        &self,
+        served: Option<&Served>,
+        ramp: Option<RampStatus>,
+        budget: Option<BudgetStatus>,
+    ) -> Value {
         let (current_status, reason) = self.gist();
         let spread = served.map(|served| &served.spread);
         fields(&PluginConfigStatus {
@@ -265,6 +274,7 @@ impl About<'_> {
             programmed_sidecars: spread.map(|one| count(one.programmed)),
             desired_sidecars: spread.map(|one| count(one.desired)),
             ramp,
+            budget,
             ..PluginConfigStatus::default()
         })
     }

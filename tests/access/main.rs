@@ -5,6 +5,7 @@
 mod admission;
 mod authority;
 mod disclosure;
+mod reports;
 mod reviewer;
 mod reviews;
 mod rig;

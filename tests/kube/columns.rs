@@ -124,6 +124,7 @@ async fn the_guide_works_with_its_short_names_and_kubectl_answers_what_a_user_as
         programmed_sidecars: Some(11),
         desired_sidecars: Some(12),
         ramp: None,
+        budget: None,
     };
     let chain = PluginChainStatus {
         conditions: programmed(Truth::Unknown),

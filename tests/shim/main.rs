@@ -59,6 +59,7 @@ fn shim(control_plane: &ControlPlane, variant: Variant) -> Shim {
         connect_timeout: Duration::from_secs(1),
         keep_alive: None,
         runtime_layers: vec!["mirrorplane".into()],
+        load_reports: None,
     })
     .unwrap()
 }

@@ -64,6 +64,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["diag", "model", "name", "server", "snapshot", "source"],
     ),
     ("admin", &["diag", "model", "rollout", "server", "snapshot"]),
+    ("observe", &["model", "name", "server", "translate"]),
     ("sidecar", &["api", "diag", "model", "name", "translate"]),
     (
         "status",
@@ -85,7 +86,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "admin",
             "admission",
             "diag",
+            "model",
             "name",
+            "observe",
             "pipeline",
             "resolve",
             "rollout",

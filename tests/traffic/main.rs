@@ -7,6 +7,7 @@
 
 #[path = "../access/authority.rs"]
 mod authority;
+mod budget;
 mod canary;
 mod churn;
 mod circle;

@@ -1,6 +1,7 @@
 //! Sets and removes the annotation in the Kubernetes API.
 
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use anyhow::bail;
@@ -11,9 +12,11 @@ use kube::api::ListParams;
 use kube::api::Patch;
 use kube::api::PatchParams;
 use kube::core::ApiResource;
+use prost_types::Timestamp;
 use serde_json::json;
 
 use super::Switch;
+use crate::api::annotation::RESUMED;
 use crate::api::annotation::STOP;
 use crate::api::mesh_config;
 use crate::api::mesh_config::MeshConfig;
@@ -67,10 +70,17 @@ async fn one(client: &Client, switch: &Switch, stop: Option<&str>) -> anyhow::Re
     let found = api.get_opt(&name.name).await?;
     let found = found.with_context(|| format!("there is no {kind} `{name}`"))?;
     let before = found.metadata.annotations.as_ref();
-    if stop.is_none() && before.is_none_or(|annotations| !annotations.contains_key(STOP)) {
+    let is_stopped = before.is_some_and(|annotations| annotations.contains_key(STOP));
+    // Kept by the leader, in what only it may write.
+    let is_blown = found.data.pointer("/status/budget").is_some();
+    if stop.is_none() && !is_stopped && !is_blown {
         return Ok(format!("warning: {kind} `{name}` stops nothing as it is"));
     }
-    let patch = json!({"metadata": {"annotations": { STOP: stop }}});
+    let mut annotations = json!({ STOP: stop });
+    if stop.is_none() && is_blown {
+        annotations[RESUMED] = json!(Timestamp::from(SystemTime::now()).to_string());
+    }
+    let patch = json!({"metadata": { "annotations": annotations }});
     let patch = Patch::Merge(patch);
     api.patch(&name.name, &PatchParams::default(), &patch)
         .await?;

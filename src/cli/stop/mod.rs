@@ -32,7 +32,8 @@ pub(super) struct Stop {
 
 /// Let mirrors go on that were stopped
 ///
-/// Removes the annotation `mirrorplane.io/stop`. What is stopped by another one as well stays stopped.
+/// Removes the annotation `mirrorplane.io/stop`. What is stopped by another one as well stays stopped. A PluginConfig whose
+/// budget is exceeded goes on too: the annotation `mirrorplane.io/resumed` says since when.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mirrorplane resume curl/traffic-mirror-config

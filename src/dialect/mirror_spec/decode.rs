@@ -21,7 +21,7 @@ enum Presence {
     Apart,
 }
 
-const KEYS: [Key; 12] = [
+const KEYS: [Key; 13] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -56,6 +56,11 @@ const KEYS: [Key; 12] = [
     Key(
         "path",
         "a mapping: `path: {replaceFull: /shadow}`",
+        Presence::Apart,
+    ),
+    Key(
+        "budget",
+        "how many copies may fail: `budget: {maxFailures: 0.05}`",
         Presence::Apart,
     ),
 ];
@@ -313,6 +318,7 @@ mod tests {
             headers: None,
             credentials: None,
             path: None,
+            budget: None,
         })
         .unwrap();
         let keys = |value: &Value| {

@@ -1,5 +1,6 @@
 //! `spec.config` of a mirror plugin's PluginConfig.
 
+mod budget;
 mod copy;
 mod decode;
 mod fraction;
@@ -15,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::api::core::IntOrString;
 use crate::diag::{Code, FieldPath, Origin, Report, Severity};
-use crate::model::{Credentials, Fraction, Ramp, Terms};
+use crate::model::{Budget, Credentials, Fraction, Ramp, Terms};
 use crate::name::Namespaced;
 use decode::Reader;
 pub use port_ref::PortRef;
@@ -33,6 +34,8 @@ pub struct MirrorSpec {
     pub ramp: Option<Arc<Ramp>>,
     /// What becomes of the caller's credentials, where that is said.
     pub credentials: Option<Credentials>,
+    /// How many copies may fail, if not any number.
+    pub budget: Option<Budget>,
     /// All else that may be left out.
     pub terms: Arc<Terms>,
 }
@@ -60,6 +63,7 @@ pub(crate) fn read(
     let share = config.percentage.and_then(|percentage| percentage.value);
     let fraction = fraction(share.as_ref(), &mut reader);
     let ramp = ramp::read(&mut reader, fraction);
+    let budget = budget::read(&mut reader);
     let terms = Terms {
         limits: limits::read(&mut reader),
         copy: copy::read(&mut reader),
@@ -74,6 +78,7 @@ pub(crate) fn read(
         fraction: fraction?,
         ramp,
         credentials,
+        budget,
         terms: Arc::new(terms),
     })
 }

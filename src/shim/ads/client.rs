@@ -178,7 +178,7 @@ impl Client {
         Ok(outgoing)
     }
 
-    fn node(&self) -> Node {
+    pub(in crate::shim) fn node(&self) -> Node {
         Node {
             id: self.bootstrap.node_id.clone(),
             cluster: self.bootstrap.node_cluster.clone(),

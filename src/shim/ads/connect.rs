@@ -9,7 +9,7 @@ use crate::shim::bootstrap::{Bootstrap, Tls};
 
 /// There is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
+pub(in crate::shim) enum Error {
     /// A file of the TLS configuration cannot be read.
     #[error("{path}: {source}")]
     File {
@@ -34,7 +34,10 @@ fn chain(error: &tonic::transport::Error) -> String {
 }
 
 /// A new connection. The files of certificates are read anew.
-pub(super) async fn connect(bootstrap: &Bootstrap, endpoint: &str) -> Result<Channel, Error> {
+pub(in crate::shim) async fn connect(
+    bootstrap: &Bootstrap,
+    endpoint: &str,
+) -> Result<Channel, Error> {
     let scheme = bootstrap.tls.as_ref().map_or("http", |_| "https");
     let mut connection = Endpoint::from_shared(format!("{scheme}://{endpoint}"))?
         .connect_timeout(bootstrap.connect_timeout);

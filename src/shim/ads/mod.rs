@@ -5,7 +5,7 @@
 //! wanted next.
 
 pub(super) mod client;
-mod connect;
+pub(super) mod connect;
 mod delta;
 mod sotw;
 

@@ -1,5 +1,6 @@
 //! What the control plane says about objects in their status, and which of several control planes says it.
 
+mod budget;
 mod counts;
 mod following;
 mod leader;

@@ -16,7 +16,7 @@ const STOPPED: &str =
     "Accepted=True:Accepted ResolvedRefs=True:ResolvedRefs Programmed=False:Stopped";
 
 /// Runs the command; what it says, and its exit code.
-fn mirrorplane(cluster: &Cluster, arguments: &[&str]) -> (String, Option<i32>) {
+pub(super) fn mirrorplane(cluster: &Cluster, arguments: &[&str]) -> (String, Option<i32>) {
     let output = Command::new(env!("CARGO_BIN_EXE_mirrorplane"))
         .args(arguments)
         .env("KUBECONFIG", cluster.kubeconfig())

@@ -1,0 +1,18 @@
+//! Whether copies fare well: what sidecars report, against the budget of each rule.
+//!
+//! ```text
+//! server::Loads ─► run ─► window ─► guard ─► Findings ─► pipeline: a share of nothing
+//!  counters       clock    pure      pure
+//! ```
+//!
+//! The one way back from the sidecars to what they are told. It is narrow on purpose: it may say of a rule that nothing more
+//! is to be copied, and nothing else. A replica judges by the sidecars that are connected to it; where there are several, one
+//! that finds a budget exceeded is enough for all of them, who hear of it by the status of the object.
+
+mod guard;
+mod run;
+mod window;
+
+pub use guard::judge;
+pub use run::{run, wanted};
+pub use window::{Outcomes, Window};

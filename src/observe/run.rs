@@ -1,0 +1,256 @@
+//! Looks at the reports now and then: the only clock of this module.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio::time::MissedTickBehavior;
+use tokio::time::interval;
+
+use super::guard::judge;
+use super::window::Window;
+use crate::model::Blown;
+use crate::model::Findings;
+use crate::model::Model;
+use crate::model::Watched;
+use crate::name::Namespaced;
+use crate::server::Load;
+use crate::server::Sidecar;
+use crate::server::Stats;
+use crate::server::Wanted;
+use crate::translate::names::ClusterName;
+use crate::translate::names::ServicePort;
+
+/// How often the reports are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A report has 61 kB, so there are no more of them in a window than it takes to see in time that something is wrong.
+const REPORTS: u32 = 10;
+
+/// The longest time between two reports.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// For how long a sidecar may be connected before it is missed: its streams do not begin at once.
+const COMING: Duration = Duration::from_secs(15);
+
+/// What to ask sidecars for: the loads of the clusters of copies whose rule has a budget.
+pub fn wanted(model: &Model, watched: &BTreeMap<Namespaced, Watched>) -> Wanted {
+    let Some(shortest) = watched.values().map(|one| one.budget.window).min() else {
+        return Wanted::default();
+    };
+    let mut clusters = BTreeMap::new();
+    for (id, group) in &model.groups {
+        let ports = group.destinations.iter().flat_map(|one| &one.ports);
+        let mirrors = ports.flat_map(|port| &port.mirrors);
+        let mut names: Vec<String> = mirrors
+            .filter(|mirror| watched.contains_key(&mirror.rule))
+            .map(|mirror| {
+                let rule = mirror.rule.clone();
+                let target = ServicePort::from(&*mirror.target);
+                ClusterName::Shadow { rule, target }.to_string()
+            })
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        if !names.is_empty() {
+            clusters.insert(id.clone(), names);
+        }
+    }
+    Wanted {
+        nodes: Arc::clone(&model.nodes),
+        clusters,
+        interval: (shortest / REPORTS).clamp(LOOK, LONGEST),
+    }
+}
+
+/// Judges the reports of this server's sidecars for ever, or until nobody says any more what to watch. A finding stays
+/// until the rule is another one, or somebody says that it is to go on.
+pub async fn run(
+    stats: Arc<Stats>,
+    watched: watch::Receiver<Arc<BTreeMap<Namespaced, Watched>>>,
+    findings: watch::Sender<Arc<Findings>>,
+) {
+    let mut observer = Observer::default();
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if watched.has_changed().is_err() {
+            return;
+        }
+        let watched = Arc::clone(&watched.borrow());
+        let loads = by_rule(stats.loads().total());
+        let now = SystemTime::now();
+        let blown = observer.look(&watched, &loads, Instant::now(), now).clone();
+        let silent = if watched.is_empty() {
+            BTreeMap::new()
+        } else {
+            let (sidecars, reporting) = (stats.sidecars(), stats.loads().reporting());
+            silent(&sidecars, &reporting, &stats.loads().asked(), now)
+        };
+        let found = Findings { blown, silent };
+        findings.send_if_modified(|before| {
+            let differs = **before != found;
+            if differs {
+                *before = Arc::new(found);
+            }
+            differs
+        });
+    }
+}
+
+/// How many sidecars of each rule do not report, of how many.
+fn silent(
+    sidecars: &[Sidecar],
+    reporting: &BTreeSet<Arc<str>>,
+    asked: &Wanted,
+    now: SystemTime,
+) -> BTreeMap<Namespaced, (usize, usize)> {
+    let mut rules: BTreeMap<Namespaced, (usize, usize)> = BTreeMap::new();
+    for sidecar in sidecars {
+        let age = now.duration_since(sidecar.since).unwrap_or_default();
+        let Some(node) = sidecar.node.parse().ok().filter(|_| age >= COMING) else {
+            continue;
+        };
+        let clusters = asked.of(&node).iter();
+        let has = clusters
+            .filter_map(|name| rule(name))
+            .collect::<BTreeSet<_>>();
+        for rule in has {
+            let (silent, all) = rules.entry(rule).or_default();
+            *silent += usize::from(!reporting.contains(&sidecar.node));
+            *all += 1;
+        }
+    }
+    rules.retain(|_, (silent, _)| *silent > 0);
+    rules
+}
+
+fn rule(cluster: &str) -> Option<Namespaced> {
+    match cluster.parse() {
+        Ok(ClusterName::Shadow { rule, .. }) => Some(rule),
+        _ => None,
+    }
+}
+
+/// The loads of all clusters of each rule.
+fn by_rule(total: BTreeMap<String, Load>) -> BTreeMap<Namespaced, Load> {
+    let mut by_rule: BTreeMap<Namespaced, Load> = BTreeMap::new();
+    for (name, load) in total {
+        if let Some(rule) = rule(&name) {
+            by_rule.entry(rule).or_default().add(&load);
+        }
+    }
+    by_rule
+}
+
+/// What is remembered from one look to the next.
+#[derive(Debug, Default)]
+struct Observer {
+    windows: BTreeMap<Namespaced, (Watched, Window)>,
+    found: BTreeMap<Namespaced, Blown>,
+}
+
+impl Observer {
+    fn look(
+        &mut self,
+        watched: &BTreeMap<Namespaced, Watched>,
+        loads: &BTreeMap<Namespaced, Load>,
+        now: Instant,
+        time: SystemTime,
+    ) -> &BTreeMap<Namespaced, Blown> {
+        self.windows.retain(|rule, _| watched.contains_key(rule));
+        self.found
+            .retain(|rule, blown| watched.get(rule).is_some_and(|one| one.counts(blown)));
+        for (rule, one) in watched {
+            let load = loads.get(rule).copied().unwrap_or_default();
+            let entry = self.windows.entry(rule.clone());
+            let (before, window) = entry.or_insert_with(|| (*one, Window::default()));
+            if before != one {
+                // What was before it says so does not count.
+                *before = *one;
+                window.clear();
+            }
+            window.push(now, load, one.budget.window);
+            if self.found.contains_key(rule) {
+                continue;
+            }
+            if let Some(reason) = judge(&one.budget, window.outcomes()) {
+                let of = one.of;
+                let at = time;
+                self.found.insert(rule.clone(), Blown { of, at, reason });
+            }
+        }
+        &self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+    use std::time::SystemTime;
+
+    use tokio::time::Instant;
+
+    use super::Observer;
+    use crate::model::Budget;
+    use crate::model::Fraction;
+    use crate::model::Watched;
+    use crate::name::Namespaced;
+    use crate::server::Load;
+
+    #[test]
+    fn a_finding_stays_until_somebody_says_so_and_then_only_what_comes_counts() {
+        let rule = Namespaced::new("curl", "rule");
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let begin = Instant::now();
+        let mut watched = Watched {
+            of: 1,
+            budget: Budget {
+                max_failures: Fraction::from_millionths(100_000).unwrap(),
+                window: Duration::from_secs(10),
+                min_requests: 10,
+            },
+            resumed: None,
+        };
+        let mut observer = Observer::default();
+        let mut second = 0;
+        // Copies that fail and those that do not, ever since.
+        let mut look = |watched: Watched, failed: u64, ok: u64| {
+            let issued = failed + ok;
+            let load = Load {
+                ok,
+                failed,
+                issued,
+                active: 0,
+            };
+            let after = Duration::from_secs(second);
+            second += 1;
+            let found = observer.look(
+                &BTreeMap::from([(rule.clone(), watched)]),
+                &BTreeMap::from([(rule.clone(), load)]),
+                begin + after,
+                start + after,
+            );
+            found.get(&rule).map(|blown| blown.reason.clone())
+        };
+        assert_eq!(look(watched, 0, 0), None);
+        assert_eq!(look(watched, 1, 10), None);
+        let reason = "3 of 13 copies failed within 10s, more than 10%".to_owned();
+        assert_eq!(look(watched, 3, 10), Some(reason.clone()));
+        // Nothing is copied any more, and the window is empty at last.
+        for _ in 0..20 {
+            assert_eq!(look(watched, 3, 10), Some(reason.clone()));
+        }
+        watched.resumed = Some(start + Duration::from_secs(100));
+        assert_eq!(look(watched, 3, 10), None);
+        assert_eq!(look(watched, 3, 20), None);
+        let again = look(Watched { of: 2, ..watched }, 9, 20);
+        assert_eq!(again, None, "another text begins anew");
+    }
+}

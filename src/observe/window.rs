@@ -1,0 +1,138 @@
+//! What became of copies over the last while. Pure: counts and time are given.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::server::Load;
+
+/// What became of the copies of a rule, over a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// Those that have come to an end.
+    pub ended: u64,
+    /// Those of them that failed: answered with 500 or above, refused, reset, or not answered in time.
+    pub failed: u64,
+}
+
+/// Counts as they were, back to the beginning of the window.
+#[derive(Clone, Debug, Default)]
+pub struct Window(VecDeque<(Instant, Load)>);
+
+impl Window {
+    /// Takes in the counts of now, and forgets what is too old to be needed.
+    pub fn push(&mut self, now: Instant, load: Load, window: Duration) {
+        self.0.push_back((now, load));
+        let is_old = |at: Instant| now.saturating_duration_since(at) >= window;
+        // One from before the window, or of its very beginning, stays: it is what the others are compared with.
+        while self.0.get(1).is_some_and(|(at, _)| is_old(*at)) {
+            self.0.pop_front();
+        }
+    }
+
+    /// Begins anew: what was before does not count.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// What became of the copies since the beginning of the window.
+    ///
+    /// A copy without an answer is counted nowhere: it is one that was sent and is not on its way any more. Since counters
+    /// are not read at the same instant, that makes sense over the whole window only, not from one report to the next.
+    pub fn outcomes(&self) -> Outcomes {
+        let (Some((_, first)), Some((_, last))) = (self.0.front(), self.0.back()) else {
+            return Outcomes::default();
+        };
+        let ok = last.ok.saturating_sub(first.ok);
+        let failed = last.failed.saturating_sub(first.failed);
+        let lost = unanswered(last).saturating_sub(unanswered(first));
+        let lost = u64::try_from(lost.max(0)).unwrap_or(u64::MAX);
+        let failed = failed.saturating_add(lost);
+        Outcomes {
+            ended: ok.saturating_add(failed),
+            failed,
+        }
+    }
+}
+
+/// Sent, and neither answered nor on their way. Connections that were refused make it less: those copies were not sent.
+fn unanswered(load: &Load) -> i128 {
+    i128::from(load.issued)
+        - i128::from(load.ok)
+        - i128::from(load.failed)
+        - i128::from(load.active)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use tokio::time::Instant;
+
+    use super::Outcomes;
+    use super::Window;
+    use crate::server::Load;
+
+    fn load(ok: u64, failed: u64, issued: u64, active: u64) -> Load {
+        Load {
+            ok,
+            failed,
+            issued,
+            active,
+        }
+    }
+
+    #[test]
+    fn what_an_envoy_reports_is_what_happened() {
+        // As measured, ten copies each: what came before is nothing.
+        for (what, reports, failed) in [
+            ("200", vec![load(10, 0, 10, 0)], 0),
+            ("500", vec![load(0, 10, 10, 0)], 10),
+            ("refused", vec![load(0, 10, 0, 0)], 10),
+            ("slow", vec![load(0, 0, 10, 10), load(0, 0, 10, 0)], 10),
+            // Counters that are not read at the same instant.
+            ("404", vec![load(8, 0, 10, 6), load(10, 0, 10, 0)], 0),
+            ("on their way", vec![load(0, 0, 10, 10)], 0),
+        ] {
+            let mut window = Window::default();
+            let start = Instant::now();
+            window.push(start, Load::default(), Duration::from_secs(30));
+            for (second, load) in (1..).zip(reports) {
+                let now = start + Duration::from_secs(second);
+                window.push(now, load, Duration::from_secs(30));
+            }
+            let outcomes = window.outcomes();
+            let ended = if what == "on their way" { 0 } else { 10 };
+            assert_eq!(outcomes, Outcomes { ended, failed }, "{what}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_reports_are_cut_into_the_window_says_what_happened_in_it(
+            copies in prop::collection::vec((0..5u64, 0..3u64), 1..60),
+            seconds in 1..20u64,
+        ) {
+            // Each second some end well and some never end; a second later they are not on their way any more.
+            let (mut window, start) = (Window::default(), Instant::now());
+            let (mut load, mut before) = (Load::default(), 0);
+            window.push(start, load, Duration::from_secs(seconds));
+            for (second, (ok, lost)) in (1..).zip(&copies) {
+                load.ok += ok;
+                load.issued += ok + lost;
+                load.active = *lost;
+                window.push(start + Duration::from_secs(second), load, Duration::from_secs(seconds));
+                before = *lost;
+            }
+            let from = copies.len().saturating_sub(seconds as usize);
+            let ok: u64 = copies[from..].iter().map(|one| one.0).sum();
+            // Those of the last second are on their way, those of the second before the window ended in it.
+            let lost: u64 = copies[from..].iter().map(|one| one.1).sum();
+            let entering = from.checked_sub(1).map_or(0, |at| copies[at].1);
+            let failed = lost + entering - before;
+            prop_assert_eq!(window.outcomes(), Outcomes { ended: ok + failed, failed });
+        }
+    }
+}

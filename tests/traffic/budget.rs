@@ -1,0 +1,115 @@
+//! A shadow that fails too often gets no more copies, by a runtime value alone, and no request is the worse for it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::rig::caller::load;
+use super::rig::echo::Manner;
+use super::rig::eventually;
+use super::rig::sidecar::{Kind, Plane};
+use super::rig::stage::{Stage, URL};
+
+/// One copy in ten may fail.
+const BUDGET: &str =
+    "    timeout: 500ms\n    budget: { maxFailures: 0.1, window: 5s, minRequests: 10 }\n";
+
+/// Sends requests until the condition holds; none may fail.
+async fn busy_until(stage: &Stage, what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    eventually(format_args!("{stage}: {what}"), || async {
+        let part = load(stage.sidecar.proxy, URL, 100, 2, "v1").await;
+        assert_eq!(part.failures, [""; 0], "{stage}: {what}");
+        holds().then_some(())
+    })
+    .await;
+    eprintln!("{stage}: {what} after {:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_that_fails_gets_no_more_copies_and_no_request_fails() {
+    let manners = [
+        ("fails", Manner::Fails),
+        ("hangs", Manner::Hangs),
+        ("resets", Manner::Resets),
+    ];
+    for plane in Plane::ALL {
+        for (name, manner) in manners {
+            // One variant of the protocol is enough for most of them.
+            if plane.delta && manner != Manner::Fails {
+                continue;
+            }
+            let Some(stage) = Stage::with_shadow(plane, manner).await else {
+                continue;
+            };
+            let before = "    percentage:\n";
+            stage
+                .mesh
+                .edit("mirror.yaml", before, &format!("{BUDGET}{before}"));
+            let blown = || stage.control_plane.log().matches("MP706").count();
+            busy_until(&stage, &format!("a shadow that {name} is found"), || {
+                blown() == 1
+            })
+            .await;
+            eventually(format_args!("{stage}: nothing is copied"), || async {
+                stage.shadow.settled().await;
+                let count = stage.shadow.count();
+                load(stage.sidecar.proxy, URL, 40, 1, "v1").await;
+                (stage.shadow.settled().await == count).then_some(())
+            })
+            .await;
+            if manner != Manner::Fails {
+                continue;
+            }
+            // It stays so, though nothing fails any more; a change of the object lets it go on, and it is found again.
+            let updates = [
+                "listener_manager.lds.update_success",
+                "cluster_manager.cds.update_success",
+                "http.outbound.rds.outbound.update_success",
+            ];
+            let counts = async || {
+                let mut counts = Vec::new();
+                for name in updates {
+                    if plane.kind == Kind::Envoy {
+                        counts.push(stage.sidecar.stat(name).await);
+                    }
+                }
+                counts
+            };
+            let at_rest = counts().await;
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            let copies = stage.shadow.count();
+            let after = load(stage.sidecar.proxy, URL, 100, 2, "v1").await;
+            assert_eq!(after.failures, [""; 0], "{stage}");
+            assert_eq!(stage.shadow.settled().await, copies, "{stage}");
+            stage.mesh.share("0.9");
+            busy_until(&stage, "it is found again", || blown() == 2).await;
+            assert!(stage.shadow.count() > copies, "{stage}: it went on");
+            assert_eq!(counts().await, at_rest, "{stage}: by runtime alone");
+            stage.assert_no_nack();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_that_answers_keeps_its_copies() {
+    for plane in Plane::ALL.into_iter().filter(|plane| !plane.delta) {
+        let Some(stage) = Stage::new(plane).await else {
+            continue;
+        };
+        let before = "    percentage:\n";
+        stage
+            .mesh
+            .edit("mirror.yaml", before, &format!("{BUDGET}{before}"));
+        let start = Instant::now();
+        busy_until(&stage, "it was looked at", || {
+            start.elapsed() > Duration::from_secs(5)
+        })
+        .await;
+        stage.shadow.settled().await;
+        stage.shadow.forget();
+        load(stage.sidecar.proxy, URL, 40, 1, "v1").await;
+        assert_eq!(stage.shadow.settled().await, 40, "{stage}");
+        assert!(!stage.control_plane.log().contains("MP706"), "{stage}");
+    }
+}
