@@ -35,6 +35,11 @@ const IDLE_SECONDS: i64 = 1;
 /// more may come than is known beforehand.
 const SMALLEST_BUFFER: u32 = 2 * 1024 * 1024;
 
+/// With as many connections as copies, the proxy would let as many copies again wait for one of them: for as long as the
+/// copies before may take, with their bodies in memory, and their callers behind those that are large. Like this a copy waits
+/// only until a connection is made, and then it is dropped if it is one too many.
+const CONNECTIONS_PER_COPY: u32 = 2;
+
 /// All clusters of a group, by name.
 pub(super) fn clusters(group: &Group) -> Vec<Cluster> {
     let mut clusters = BTreeMap::new();
@@ -112,7 +117,11 @@ fn shadow(mirror: &Mirror) -> Cluster {
         per_connection_buffer_limit_bytes: number(
             limits.body.saturating_mul(2).max(SMALLEST_BUFFER),
         ),
-        circuit_breakers: breakers(limits.concurrent, 0),
+        circuit_breakers: breakers(
+            limits.concurrent.saturating_mul(CONNECTIONS_PER_COPY),
+            limits.concurrent,
+            0,
+        ),
         typed_extension_protocol_options: http(options),
         ..Cluster::default()
     };
@@ -137,7 +146,7 @@ pub(super) fn unlimited() -> Cluster {
     };
     Cluster {
         connect_timeout: seconds(10),
-        circuit_breakers: breakers(u32::MAX, u32::MAX),
+        circuit_breakers: breakers(u32::MAX, u32::MAX, u32::MAX),
         typed_extension_protocol_options: http(options),
         ..Cluster::default()
     }
@@ -156,10 +165,10 @@ fn by_endpoints(name: String, backend: &Backend, limits: Cluster) -> Cluster {
     }
 }
 
-fn breakers(limit: u32, retries: u32) -> Option<CircuitBreakers> {
+fn breakers(connections: u32, limit: u32, retries: u32) -> Option<CircuitBreakers> {
     Some(CircuitBreakers {
         thresholds: vec![Thresholds {
-            max_connections: number(limit),
+            max_connections: number(connections),
             max_pending_requests: number(limit),
             max_requests: number(limit),
             max_retries: number(retries),

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Version};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::rig::caller::Caller;
+use crate::rig::caller::{Caller, call_http2};
 use crate::rig::echo::Manner;
 use crate::rig::sidecar::Plane;
 use crate::rig::stage::{Stage, URL};
@@ -62,4 +66,39 @@ async fn upload(mut caller: Caller, size: usize) -> Duration {
     assert_eq!((answer.status().as_u16(), answer.body().len()), (200, size));
     assert!(elapsed < HELD_UP, "{size} bytes took {elapsed:?}");
     elapsed
+}
+
+/// More than are copied at a time.
+const CALLS: usize = 100;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grpc_stream_for_whose_copy_there_is_no_place_waits_for_none() {
+    for plane in Plane::ALL.into_iter().filter(|plane| !plane.delta) {
+        let Some(stage) = Stage::with_shadow(plane, Manner::HangsAfterWindows).await else {
+            continue;
+        };
+        for _ in 0..CALLS {
+            grpc(&stage, 1).await;
+        }
+        let start = Instant::now();
+        grpc(&stage, 512).await;
+        let elapsed = start.elapsed();
+        eprintln!("{stage}: a stream of 32 MiB behind {CALLS} copies: {elapsed:?}");
+        assert!(elapsed < HELD_UP, "{stage}: {elapsed:?}");
+        stage.assert_no_nack();
+    }
+}
+
+/// A call with so many pieces of 64 KiB.
+async fn grpc(stage: &Stage, pieces: usize) {
+    let piece = Bytes::from(vec![b'x'; 64 * 1024]);
+    let frames = vec![piece; pieces].into_iter();
+    let frames = frames.map(|piece| Ok(Frame::data(piece)));
+    let request = Request::post(URL)
+        .version(Version::HTTP_2)
+        .header("content-type", "application/grpc")
+        .body(StreamBody::new(tokio_stream::iter(frames)))
+        .unwrap();
+    let answer = call_http2(stage.sidecar.proxy, request).await;
+    assert_eq!(answer.body().len(), pieces * 64 * 1024, "{stage}");
 }
