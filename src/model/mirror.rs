@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Backend, CopyPolicy, Fraction};
+use super::{Backend, CopyPolicy, Fraction, Selection};
 use crate::name::Namespaced;
 
 /// A copy of the requests to a destination.
@@ -36,6 +36,8 @@ impl Mirror {
 pub struct Terms {
     /// What copies may use.
     pub limits: Limits,
+    /// Which requests are copied.
+    pub selection: Selection,
     /// How copies differ.
     pub copy: CopyPolicy,
 }

@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 
-use super::config::{HeaderMatch, Route, RouteTable, Subject, Test};
+use super::config::{HeaderMatch, Path, QueryMatch, Route, RouteTable, Subject, Test};
 
 impl RouteTable {
     /// The first route that matches, in the virtual host of this authority.
@@ -15,11 +15,33 @@ impl RouteTable {
 
 impl Route {
     fn matches(&self, authority: &str, head: &Parts) -> bool {
-        head.uri.path().starts_with(&self.prefix)
+        let path = head.uri.path();
+        let is_at = match &self.path {
+            Path::Prefix(prefix) => path.starts_with(prefix),
+            Path::Exact(exact) => path == exact,
+        };
+        let query = head.uri.query().unwrap_or_default();
+        is_at
+            && self.query.iter().all(|condition| condition.matches(query))
             && self
                 .headers
                 .iter()
                 .all(|condition| condition.matches(authority, head))
+    }
+}
+
+impl QueryMatch {
+    fn matches(&self, query: &str) -> bool {
+        let mut parameters = query
+            .split('&')
+            .filter(|parameter| !parameter.is_empty())
+            .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")));
+        let found = parameters.find(|(name, _)| *name == self.name);
+        match (found, &self.test) {
+            (Some((_, value)), test) => test.matches(value),
+            (None, Test::Present(present)) => !present,
+            (None, _) => false,
+        }
     }
 }
 
@@ -31,6 +53,7 @@ impl HeaderMatch {
             // be asked for.
             None => match self.test {
                 Test::Present(present) => present == self.invert,
+                _ if self.or_empty => self.test.matches("") != self.invert,
                 _ => false,
             },
         }

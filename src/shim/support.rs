@@ -226,12 +226,20 @@ const SUPPORTED: &[(&str, &[&str])] = &[
         "envoy.config.route.v3.Route",
         &["name", "match", "route", "direct_response", "stat_prefix"],
     ),
-    ("envoy.config.route.v3.RouteMatch", &["prefix", "headers"]),
+    (
+        "envoy.config.route.v3.RouteMatch",
+        &["prefix", "path", "headers", "query_parameters"],
+    ),
+    (
+        "envoy.config.route.v3.QueryParameterMatcher",
+        &["name", "present_match", "string_match"],
+    ),
     (
         "envoy.config.route.v3.HeaderMatcher",
         &[
             "name",
             "invert_match",
+            "treat_missing_header_as_empty",
             "exact_match",
             "safe_regex_match",
             "range_match",

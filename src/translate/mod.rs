@@ -33,6 +33,7 @@ mod policy;
 mod route;
 mod runtime;
 mod script;
+mod selection;
 mod unaltered;
 mod values;
 

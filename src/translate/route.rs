@@ -160,10 +160,7 @@ fn virtual_host(
     first: Vec<Route>,
 ) -> VirtualHost {
     let route = |case: Case<'_>| Route {
-        r#match: Some(RouteMatch {
-            headers: case.headers,
-            ..any_request()
-        }),
+        r#match: Some(case.matching),
         action: Some(to_cluster(primary, policy::policies(&case.mirrors, form))),
         stat_prefix: case.spared.unwrap_or_default().to_owned(),
         ..Route::default()

@@ -21,7 +21,7 @@ enum Presence {
     Apart,
 }
 
-const KEYS: [Key; 13] = [
+const KEYS: [Key; 15] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -41,6 +41,8 @@ const KEYS: [Key; 13] = [
         "a number of bytes: `maxBodyBytes: 64Ki`",
         Presence::Apart,
     ),
+    Key("methods", "a list of methods", Presence::Apart),
+    Key("match", "conditions on a request", Presence::Apart),
     Key(
         "ramp",
         "steps, each with a share and a time",
@@ -313,6 +315,8 @@ mod tests {
             timeout: None,
             max_concurrent_requests: None,
             max_body_bytes: None,
+            methods: None,
+            matching: None,
             ramp: None,
             host: None,
             headers: None,

@@ -6,8 +6,10 @@ mod decode;
 mod fraction;
 mod headers;
 mod limits;
+mod pattern;
 mod port_ref;
 mod ramp;
+mod selection;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -66,6 +68,7 @@ pub(crate) fn read(
     let budget = budget::read(&mut reader);
     let terms = Terms {
         limits: limits::read(&mut reader),
+        selection: selection::read(&mut reader),
         copy: copy::read(&mut reader),
     };
     let credentials = copy::credentials(&mut reader);

@@ -12,7 +12,7 @@ use proto::route_match::PathSpecifier;
 
 use super::mutation;
 use super::rejection::only;
-use super::{HeaderMatch, Mirror, Rejection, Within};
+use super::{HeaderMatch, Mirror, QueryMatch, Rejection, Within};
 
 /// An accepted route configuration.
 #[derive(Clone, Debug, Default)]
@@ -28,11 +28,19 @@ pub(in crate::shim) struct RouteTable {
 /// One route.
 #[derive(Clone, Debug)]
 pub(in crate::shim) struct Route {
-    pub(in crate::shim) prefix: String,
+    pub(in crate::shim) path: Path,
     pub(in crate::shim) headers: Vec<HeaderMatch>,
+    pub(in crate::shim) query: Vec<QueryMatch>,
     /// Under which name its requests are counted, as Envoy calls it: `vhost.HOST.route.PREFIX`.
     pub(in crate::shim) counted: Option<String>,
     pub(in crate::shim) action: Action,
+}
+
+/// What the path must be, without the query.
+#[derive(Clone, Debug)]
+pub(in crate::shim) enum Path {
+    Prefix(String),
+    Exact(String),
 }
 
 /// What happens with a request.
@@ -120,8 +128,10 @@ impl Route {
         let Some(condition) = &message.r#match else {
             return Err(Rejection::new("match", "is missing"));
         };
-        let Some(PathSpecifier::Prefix(prefix)) = &condition.path_specifier else {
-            return Err(Rejection::new("match.prefix", "is missing"));
+        let path = match &condition.path_specifier {
+            Some(PathSpecifier::Prefix(prefix)) => Path::Prefix(prefix.clone()),
+            Some(PathSpecifier::Path(exact)) => Path::Exact(exact.clone()),
+            _ => return Err(Rejection::new("match.prefix", "is missing")),
         };
         let headers = condition
             .headers
@@ -129,6 +139,14 @@ impl Route {
             .enumerate()
             .map(|(index, header)| {
                 HeaderMatch::from_proto(header).within(format!("match.headers[{index}]"))
+            })
+            .collect::<Result<_, _>>()?;
+        let query = condition
+            .query_parameters
+            .iter()
+            .enumerate()
+            .map(|(index, query)| {
+                QueryMatch::from_proto(query).within(format!("match.query_parameters[{index}]"))
             })
             .collect::<Result<_, _>>()?;
         let action = match &message.action {
@@ -139,8 +157,9 @@ impl Route {
             _ => return Err(Rejection::new("route", "is missing")),
         };
         Ok(Self {
-            prefix: prefix.clone(),
+            path,
             headers,
+            query,
             counted: Some(&message.stat_prefix)
                 .filter(|prefix| !prefix.is_empty())
                 .map(|prefix| format!("vhost.{host}.route.{prefix}")),
