@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::copy_config::{Credentials, HeaderEdits, PathRewrite};
 use super::core::IntOrString;
-use super::request_match::RequestMatch;
+use super::request_match::{RequestMatch, Sticky};
 
 /// Where requests are mirrored to, and how many.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +36,9 @@ pub struct MirrorConfig {
     /// Which requests are copied: all of these conditions hold. All requests if absent.
     #[serde(default, rename = "match")]
     pub matching: Option<RequestMatch>,
+    /// Whose requests are copied: always or never those of one user. By chance if absent.
+    #[serde(default)]
+    pub sticky: Option<Sticky>,
     /// Steps by which the share is reached; at once if absent.
     #[serde(default)]
     pub ramp: Option<RampConfig>,

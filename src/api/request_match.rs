@@ -58,3 +58,13 @@ pub struct QueryMatch {
     /// That it is there.
     pub present: Option<bool>,
 }
+
+/// What tells users apart.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Sticky {
+    /// The name of a header. Requests without it are not copied.
+    pub header: Option<String>,
+    /// Not supported: no proxy looks at one cookie by itself.
+    pub cookie: Option<String>,
+}

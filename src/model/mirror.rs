@@ -38,6 +38,9 @@ pub struct Terms {
     pub limits: Limits,
     /// Which requests are copied.
     pub selection: Selection,
+    /// The header, in lower case, whose value decides whether a request is in the share: always the same for one value, and
+    /// never without the header. `None` if chance decides.
+    pub sticky: Option<String>,
     /// How copies differ.
     pub copy: CopyPolicy,
 }

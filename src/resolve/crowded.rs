@@ -1,5 +1,6 @@
-//! Mirrors of one destination that are for different requests. Each kind of request doubles the routes of the destination,
-//! so there is a bound; the mirrors that come first have it.
+//! Mirrors of one destination that are for different requests, or for the requests of some users. Each kind of request, and
+//! each mirror that chooses users, doubles the routes of the destination; so there is a bound, and the mirrors that come first
+//! have it.
 
 use super::claims::Claim;
 use super::graph::{Cuts, Findings};
@@ -7,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::model::Selection;
 use crate::name::Namespaced;
 
-/// How many kinds of request the mirrors of one destination can be for.
+/// How many kinds of request the mirrors of one destination can be for, those that choose users counted as well.
 const MOST: usize = 4;
 
 /// Cuts those of the claims on a destination, which are in the order of the mirrors, that there is no room for.
@@ -18,17 +19,22 @@ pub(super) fn cut<'a>(
     findings: &mut Findings<'a>,
 ) {
     let mut kinds: Vec<&Selection> = Vec::new();
+    let mut choosing = 0;
     for claim in claims {
         let Some(mirror) = &claim.mirror else {
             continue;
         };
         let selection = &mirror.terms.selection;
-        let is_known = selection.is_everything() || kinds.contains(&selection);
-        if is_known || cuts.contains(&(destination, claim.rule)) {
+        if cuts.contains(&(destination, claim.rule)) {
             continue;
         }
-        if kinds.len() < MOST {
-            kinds.push(selection);
+        let is_new = !selection.is_everything() && !kinds.contains(&selection);
+        let is_choosing = mirror.terms.sticky.is_some();
+        let after = kinds.len() + choosing + usize::from(is_new) + usize::from(is_choosing);
+        let is_free = !is_new && !is_choosing;
+        if is_free || after <= MOST {
+            kinds.extend(is_new.then_some(selection));
+            choosing += usize::from(is_choosing);
         } else {
             cuts.insert((destination, claim.rule));
             findings.tell(destination, claim, diagnostic(destination, claim));

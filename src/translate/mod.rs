@@ -34,6 +34,7 @@ mod route;
 mod runtime;
 mod script;
 mod selection;
+mod sticky;
 mod unaltered;
 mod values;
 

@@ -34,4 +34,9 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "    port: 8080\n    match:\n      headers: [«{name: x}]\n",
     ),
     with("MP311", "    port: 8080\n    match:\n      «header: []\n"),
+    with(
+        "MP313",
+        "    port: 8080\n    sticky:\n      «cookie: user\n",
+    ),
+    with("MP313", "    port: 8080\n    «sticky: {}\n"),
 ];

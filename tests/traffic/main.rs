@@ -27,4 +27,5 @@ mod rig;
 mod secure;
 mod selection;
 mod share;
+mod sticky;
 mod stop;

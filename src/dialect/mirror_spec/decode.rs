@@ -21,7 +21,7 @@ enum Presence {
     Apart,
 }
 
-const KEYS: [Key; 15] = [
+const KEYS: [Key; 16] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -43,6 +43,7 @@ const KEYS: [Key; 15] = [
     ),
     Key("methods", "a list of methods", Presence::Apart),
     Key("match", "conditions on a request", Presence::Apart),
+    Key("sticky", "the name of a header", Presence::Apart),
     Key(
         "ramp",
         "steps, each with a share and a time",
@@ -317,6 +318,7 @@ mod tests {
             max_body_bytes: None,
             methods: None,
             matching: None,
+            sticky: None,
             ramp: None,
             host: None,
             headers: None,

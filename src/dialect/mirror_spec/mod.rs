@@ -10,6 +10,7 @@ mod pattern;
 mod port_ref;
 mod ramp;
 mod selection;
+mod sticky;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -69,6 +70,7 @@ pub(crate) fn read(
     let terms = Terms {
         limits: limits::read(&mut reader),
         selection: selection::read(&mut reader),
+        sticky: sticky::read(&mut reader),
         copy: copy::read(&mut reader),
     };
     let credentials = copy::credentials(&mut reader);

@@ -159,21 +159,7 @@ fn path_of(path: &TextMatch, at: &FieldPath, reader: &mut Reader<'_>) -> Option<
 }
 
 fn header_of(header: &HeaderMatch, at: &FieldPath, reader: &mut Reader<'_>) -> Option<Field> {
-    let name = HeaderName::from_bytes(header.name.as_bytes()).ok();
-    let name =
-        name.filter(|name| !UNSEEN.contains(&name.as_str()) && name.as_str().len() <= LONGEST);
-    if name.is_none() {
-        let message = format!(
-            "{:?} is not the name of a header that can be looked at",
-            header.name
-        );
-        let help = if header.name.starts_with(':') || header.name.eq_ignore_ascii_case("host") {
-            "use `methods` and `match.path`; the Host is what the destination is told by"
-        } else {
-            "name a header that callers send and proxies leave as it is"
-        };
-        bad(reader, at.clone().key("name"), message, help);
-    }
+    let name = header_name(&header.name, at.clone().key("name"), reader);
     let present = header.present.map(|present| present.to_string());
     let given = [
         ("exact", &header.exact),
@@ -187,10 +173,27 @@ fn header_of(header: &HeaderMatch, at: &FieldPath, reader: &mut Reader<'_>) -> O
         _ => (Some(value(kind, text, at, reader)?), header.invert),
     };
     Some(Field {
-        name: name?.as_str().to_owned(),
+        name: name?,
         value,
         invert,
     })
+}
+
+/// The name of a header in lower case, if it is one that routes see as the caller sent it.
+pub(super) fn header_name(given: &str, at: FieldPath, reader: &mut Reader<'_>) -> Option<String> {
+    let name = HeaderName::from_bytes(given.as_bytes()).ok();
+    let name = name.map(|name| name.as_str().to_owned());
+    let name = name.filter(|name| !UNSEEN.contains(&name.as_str()) && name.len() <= LONGEST);
+    if name.is_none() {
+        let message = format!("{given:?} is not the name of a header that can be looked at");
+        let help = if given.starts_with(':') || given.eq_ignore_ascii_case("host") {
+            "use `methods` and `match.path`; the Host is what the destination is told by"
+        } else {
+            "name a header that callers send and proxies leave as it is"
+        };
+        bad(reader, at, message, help);
+    }
+    name
 }
 
 fn query_of(query: &QueryMatch, at: &FieldPath, reader: &mut Reader<'_>) -> Option<Field> {

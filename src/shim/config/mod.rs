@@ -3,6 +3,7 @@
 //! One file per resource type: the value, and how it comes from the accepted message. Which fields a message may have at
 //! all is decided before, by [`support`](super::support); here the values are looked at.
 
+mod choice;
 mod cluster;
 mod endpoint;
 mod filters;
@@ -16,6 +17,7 @@ mod rejection;
 mod route;
 mod unaltered;
 
+pub(super) use choice::{Choice, Sampled};
 pub(super) use cluster::{Cluster, Discovery, Protocol};
 pub(super) use endpoint::{Endpoints, endpoints};
 pub(super) use filters::Filters;

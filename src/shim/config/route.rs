@@ -12,15 +12,15 @@ use proto::route_match::PathSpecifier;
 
 use super::mutation;
 use super::rejection::only;
-use super::{HeaderMatch, Mirror, QueryMatch, Rejection, Within};
+use super::{Choice, HeaderMatch, Mirror, QueryMatch, Rejection, Within};
 
 /// An accepted route configuration.
 #[derive(Clone, Debug, Default)]
 pub(in crate::shim) struct RouteTable {
     /// Routes by host, in lower case.
-    pub(in crate::shim) hosts: HashMap<String, Arc<[Route]>>,
+    pub(in crate::shim) hosts: HashMap<String, Arc<Choice>>,
     /// Routes of the domain `*`.
-    pub(in crate::shim) any: Option<Arc<[Route]>>,
+    pub(in crate::shim) any: Option<Arc<Choice>>,
     /// Headers that go no further than here.
     pub(in crate::shim) remove: Vec<HeaderName>,
 }
@@ -73,14 +73,7 @@ impl RouteTable {
 
     fn add(&mut self, host: &proto::VirtualHost) -> Result<(), Rejection> {
         only(host.require_tls == 0, "require_tls", "must be NONE")?;
-        let routes: Arc<[Route]> = host
-            .routes
-            .iter()
-            .enumerate()
-            .map(|(index, route)| {
-                Route::from_proto(&host.name, route).within(format!("routes[{index}]"))
-            })
-            .collect::<Result<_, _>>()?;
+        let routes = Arc::new(Choice::from_proto(host)?);
         for (index, domain) in host.domains.iter().enumerate() {
             let path = format!("domains[{index}]");
             let before = match domain.as_str() {
@@ -104,7 +97,7 @@ impl RouteTable {
         self.hosts
             .values()
             .chain(&self.any)
-            .flat_map(|routes| routes.iter())
+            .flat_map(|choice| choice.routes())
             .flat_map(|route| route.action.clusters())
     }
 }
@@ -124,7 +117,7 @@ impl Action {
 }
 
 impl Route {
-    fn from_proto(host: &str, message: &proto::Route) -> Result<Self, Rejection> {
+    pub(super) fn from_proto(host: &str, message: &proto::Route) -> Result<Self, Rejection> {
         let Some(condition) = &message.r#match else {
             return Err(Rejection::new("match", "is missing"));
         };
