@@ -35,9 +35,11 @@ envoy.config.endpoint.v3.LbEndpoint envoy.config.endpoint.v3.LocalityLbEndpoints
 envoy.config.endpoint.v3.UpstreamLocalityStats envoy.config.listener.v3.Filter
 envoy.config.listener.v3.FilterChain envoy.config.listener.v3.FilterChainMatch envoy.config.listener.v3.Listener
 envoy.config.listener.v3.ListenerFilter envoy.config.route.v3.DirectResponseAction
-envoy.config.route.v3.HeaderMatcher envoy.config.route.v3.Route envoy.config.route.v3.RouteAction
+envoy.config.route.v3.HeaderMatcher envoy.config.route.v3.QueryParameterMatcher
+envoy.config.route.v3.Route envoy.config.route.v3.RouteAction
 envoy.config.route.v3.RouteAction.RequestMirrorPolicy envoy.config.route.v3.RouteConfiguration
-envoy.config.route.v3.RouteMatch envoy.config.route.v3.RouteMatch.ConnectMatcher envoy.config.route.v3.VirtualHost
+envoy.config.route.v3.RouteList envoy.config.route.v3.RouteMatch envoy.config.route.v3.RouteMatch.ConnectMatcher
+envoy.config.route.v3.VirtualHost
 envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig
 envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheCircuitBreakers
 envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig
@@ -50,6 +52,7 @@ envoy.extensions.filters.network.http_connection_manager.v3.Rds
 envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
 envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation
 envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig
+envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig
@@ -65,9 +68,13 @@ envoy.service.load_stats.v3.LoadStatsRequest envoy.service.load_stats.v3.LoadSta
 envoy.service.runtime.v3.Runtime
 envoy.service.status.v3.ClientConfig envoy.service.status.v3.ClientConfig.GenericXdsConfig
 envoy.service.status.v3.ClientStatusRequest envoy.service.status.v3.ClientStatusResponse
-envoy.service.status.v3.PerXdsConfig envoy.type.matcher.v3.NodeMatcher
+envoy.service.status.v3.PerXdsConfig envoy.type.matcher.v3.HttpRequestHeaderMatchInput envoy.type.matcher.v3.NodeMatcher
 envoy.type.matcher.v3.RegexMatcher envoy.type.matcher.v3.RegexMatcher.GoogleRE2 envoy.type.matcher.v3.StringMatcher
 envoy.type.v3.FractionalPercent envoy.type.v3.Int64Range envoy.type.v3.SemanticVersion google.rpc.Status
+xds.core.v3.TypedExtensionConfig xds.type.matcher.v3.Matcher xds.type.matcher.v3.Matcher.MatcherList
+xds.type.matcher.v3.Matcher.MatcherList.FieldMatcher xds.type.matcher.v3.Matcher.MatcherList.Predicate
+xds.type.matcher.v3.Matcher.MatcherList.Predicate.PredicateList
+xds.type.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate xds.type.matcher.v3.Matcher.OnMatch
 """.split()
 
 # Roots that reach every kept message.
@@ -81,10 +88,11 @@ envoy/extensions/filters/network/http_connection_manager/v3/http_connection_mana
 envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto
 envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.proto
 envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto
+envoy/extensions/matching/input_matchers/runtime_fraction/v3/runtime_fraction.proto
 envoy/extensions/upstreams/http/v3/http_protocol_options.proto
 envoy/service/cluster/v3/cds.proto envoy/service/discovery/v3/ads.proto envoy/service/endpoint/v3/eds.proto
 envoy/service/listener/v3/lds.proto envoy/service/route/v3/rds.proto envoy/service/runtime/v3/rtds.proto
-envoy/service/load_stats/v3/lrs.proto envoy/service/status/v3/csds.proto
+envoy/service/load_stats/v3/lrs.proto envoy/service/status/v3/csds.proto envoy/type/matcher/v3/http_inputs.proto
 """.split()
 
 SERVICES = """

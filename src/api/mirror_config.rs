@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::copy_config::{Credentials, HeaderEdits, PathRewrite};
 use super::core::IntOrString;
+use super::request_match::{RequestMatch, Sticky};
 
 /// Where requests are mirrored to, and how many.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +30,15 @@ pub struct MirrorConfig {
     /// The largest body that is copied, in bytes or as `64Ki`, `1Mi`; 0 copies only requests without a body. 1Mi if absent.
     #[serde(default)]
     pub max_body_bytes: Option<IntOrString>,
+    /// Which methods are copied: a list, or `safe` for GET, HEAD, OPTIONS and TRACE. All if absent.
+    #[serde(default)]
+    pub methods: Option<Value>,
+    /// Which requests are copied: all of these conditions hold. All requests if absent.
+    #[serde(default, rename = "match")]
+    pub matching: Option<RequestMatch>,
+    /// Whose requests are copied: always or never those of one user. By chance if absent.
+    #[serde(default)]
+    pub sticky: Option<Sticky>,
     /// Steps by which the share is reached; at once if absent.
     #[serde(default)]
     pub ramp: Option<RampConfig>,

@@ -13,4 +13,5 @@ pub mod meta;
 pub mod mirror_config;
 pub mod plugin;
 pub mod quantity;
+pub mod request_match;
 pub mod status;

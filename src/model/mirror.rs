@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Backend, CopyPolicy, Fraction};
+use super::{Backend, CopyPolicy, Fraction, Selection};
 use crate::name::Namespaced;
 
 /// A copy of the requests to a destination.
@@ -36,6 +36,11 @@ impl Mirror {
 pub struct Terms {
     /// What copies may use.
     pub limits: Limits,
+    /// Which requests are copied.
+    pub selection: Selection,
+    /// The header, in lower case, whose value decides whether a request is in the share: always the same for one value, and
+    /// never without the header. `None` if chance decides.
+    pub sticky: Option<String>,
     /// How copies differ.
     pub copy: CopyPolicy,
 }

@@ -12,6 +12,7 @@ mod fraction;
 mod group;
 mod mirror;
 mod ramp;
+mod selection;
 
 pub use backend::{Backend, Protocol};
 pub use budget::{Blown, Budget, Findings, Watched};
@@ -22,3 +23,4 @@ pub use fraction::Fraction;
 pub use group::{Certainty, Destination, DestinationPort, Group, GroupId, Model};
 pub use mirror::{Limits, Mirror, Terms};
 pub use ramp::{Brake, Ramp, RampStep};
+pub use selection::{Field, Selection, Text};

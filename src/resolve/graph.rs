@@ -7,7 +7,7 @@
 //!
 //! | Mirrors of the same callers | What would happen | |
 //! |---|---|---|
-//! | p ⇒ s and p ⇒ s again, or s by another name | s gets each request twice | the junior one is cut |
+//! | p ⇒ s and p ⇒ s again for the same requests, or s by another name | s gets each request twice | the junior one is cut |
 //! | p ⇒ s and s ⇒ p, or further round | live Pods get copies: of each two on a circle one is a shadow of the other. Where Pods on it call on without the mark, copies would bring forth calls, and these copies | the most junior mirror of each circle is cut |
 //! | p ⇒ s and s ⇒ t | t gets copies of what callers ask of s itself, not of the copies | told |
 //! | p ⇒ s and p ⇒ t, p ⇒ s and q ⇒ s | what is asked for | |
@@ -58,6 +58,17 @@ impl<'a> Findings<'a> {
         let key = (edge.claim.rule, edge.destination, message.clone());
         let diagnostic = Diagnostic::new(code, origin, path, message);
         self.0.insert(key, diagnostic.effect(effect).help(help));
+    }
+
+    /// Says this of a claim on a destination.
+    pub(super) fn tell(
+        &mut self,
+        destination: &'a Namespaced,
+        claim: &Claim<'a>,
+        diagnostic: Diagnostic,
+    ) {
+        let key = (claim.rule, destination, diagnostic.message.clone());
+        self.0.insert(key, diagnostic);
     }
 
     /// Says all of it.
@@ -114,19 +125,20 @@ fn distinct<'a>(
     cuts: &mut Cuts<'a>,
     findings: &mut Findings<'a>,
 ) -> Vec<Edge<'a>> {
-    let mut first: HashMap<(&Namespaced, Place), Edge<'_>> = HashMap::with_capacity(edges.len());
+    let mut first: HashMap<_, Edge<'_>> = HashMap::with_capacity(edges.len());
     let mut distinct = Vec::with_capacity(edges.len());
     for edge in edges {
         let Some(place) = places.at(&edge.mirror.target) else {
             continue;
         };
-        match first.get(&(edge.destination, place)) {
+        let key = (edge.destination, place, &edge.mirror.terms.selection);
+        match first.get(&key) {
             Some(senior) => {
                 cuts.insert((edge.destination, edge.claim.rule));
                 double(&edge, senior, findings);
             }
             None => {
-                first.insert((edge.destination, place), edge);
+                first.insert(key, edge);
                 distinct.push(edge);
             }
         }

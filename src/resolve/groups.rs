@@ -8,6 +8,7 @@ use super::callers::Callers;
 use super::captured;
 use super::captured::Missed;
 use super::claims::{Claim, PluginClaims};
+use super::crowded;
 use super::graph;
 use super::graph::{Cuts, Edge, Findings};
 use super::places::Places;
@@ -110,10 +111,14 @@ impl<'a> Offers<'a> {
             .keys()
             .map(|service| service.namespace.as_str())
             .collect();
+        let mut cuts = graph::cut(edges, self.places, findings);
+        for (destination, claims) in &destinations {
+            crowded::cut(destination, claims, &mut cuts, findings);
+        }
         Offer {
             destinations,
             namespaces,
-            cuts: graph::cut(edges, self.places, findings),
+            cuts,
         }
     }
 

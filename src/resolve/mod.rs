@@ -19,6 +19,7 @@ mod callers;
 mod captured;
 mod claims;
 mod credentials;
+mod crowded;
 mod disguise;
 mod endpoints;
 mod graph;

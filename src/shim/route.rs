@@ -1,25 +1,85 @@
 //! Which route a request takes. Pure.
 
+use http::HeaderName;
 use http::request::Parts;
 
-use super::config::{HeaderMatch, Route, RouteTable, Subject, Test};
+use super::config::{
+    Choice, HeaderMatch, Path, QueryMatch, Route, RouteTable, Sampled, Subject, Test,
+};
+use super::runtime::Runtime;
 
 impl RouteTable {
     /// The first route that matches, in the virtual host of this authority.
-    pub(super) fn route(&self, authority: &str, head: &Parts) -> Option<&Route> {
+    pub(super) fn route(&self, authority: &str, head: &Parts, runtime: &Runtime) -> Option<&Route> {
         let host = self.hosts.get(&authority.to_ascii_lowercase());
-        let routes = host.or(self.any.as_ref())?;
+        let routes = host.or(self.any.as_ref())?.of(head, runtime);
         routes.iter().find(|route| route.matches(authority, head))
     }
 }
 
+impl Choice {
+    /// The routes of a request.
+    fn of(&self, head: &Parts, runtime: &Runtime) -> &[Route] {
+        let meets =
+            |conditions: &[Sampled]| conditions.iter().all(|each| each.holds(head, runtime));
+        let mut chosen = self.chosen.iter();
+        match chosen.find(|(conditions, _)| meets(conditions)) {
+            Some((_, routes)) => routes,
+            None => &self.otherwise,
+        }
+    }
+}
+
+impl Sampled {
+    /// As in Envoy, the hash stands in for the random number.
+    fn holds(&self, head: &Parts, runtime: &Runtime) -> bool {
+        joined(head, &self.header).is_some_and(|value| {
+            let hash = xxhash_rust::xxh64::xxh64(value.as_bytes(), self.seed);
+            runtime.samples(&self.share, hash)
+        })
+    }
+}
+
+/// All values of a header as one, as they may be joined (RFC 9110, section 5.3).
+fn joined(head: &Parts, name: &HeaderName) -> Option<String> {
+    let values: Vec<_> = head
+        .headers
+        .get_all(name)
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
+    (!values.is_empty()).then(|| values.join(","))
+}
+
 impl Route {
     fn matches(&self, authority: &str, head: &Parts) -> bool {
-        head.uri.path().starts_with(&self.prefix)
+        let path = head.uri.path();
+        let is_at = match &self.path {
+            Path::Prefix(prefix) => path.starts_with(prefix),
+            Path::Exact(exact) => path == exact,
+        };
+        let query = head.uri.query().unwrap_or_default();
+        is_at
+            && self.query.iter().all(|condition| condition.matches(query))
             && self
                 .headers
                 .iter()
                 .all(|condition| condition.matches(authority, head))
+    }
+}
+
+impl QueryMatch {
+    fn matches(&self, query: &str) -> bool {
+        let mut parameters = query
+            .split('&')
+            .filter(|parameter| !parameter.is_empty())
+            .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")));
+        let found = parameters.find(|(name, _)| *name == self.name);
+        match (found, &self.test) {
+            (Some((_, value)), test) => test.matches(value),
+            (None, Test::Present(present)) => !present,
+            (None, _) => false,
+        }
     }
 }
 
@@ -31,26 +91,19 @@ impl HeaderMatch {
             // be asked for.
             None => match self.test {
                 Test::Present(present) => present == self.invert,
+                _ if self.or_empty => self.test.matches("") != self.invert,
                 _ => false,
             },
         }
     }
 
-    /// All values of a header as one, as they may be joined (RFC 9110, section 5.3).
     fn value(&self, authority: &str, head: &Parts) -> Option<String> {
-        let name = match &self.subject {
-            Subject::Method => return Some(head.method.as_str().to_owned()),
-            Subject::Path => return head.uri.path_and_query().map(ToString::to_string),
-            Subject::Authority => return Some(authority.to_owned()),
-            Subject::Header(name) => name,
-        };
-        let values: Vec<_> = head
-            .headers
-            .get_all(name)
-            .iter()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()))
-            .collect();
-        (!values.is_empty()).then(|| values.join(","))
+        match &self.subject {
+            Subject::Method => Some(head.method.as_str().to_owned()),
+            Subject::Path => head.uri.path_and_query().map(ToString::to_string),
+            Subject::Authority => Some(authority.to_owned()),
+            Subject::Header(name) => joined(head, name),
+        }
     }
 }
 
@@ -124,7 +177,10 @@ mod tests {
     }
 
     fn taken(table: &RouteTable, authority: &str, request: Request<()>) -> Option<String> {
-        match &table.route(authority, &request.into_parts().0)?.action {
+        match &table
+            .route(authority, &request.into_parts().0, &Runtime::default())?
+            .action
+        {
             Action::Forward { cluster, .. } => Some(cluster.clone()),
             Action::Respond(..) => None,
         }

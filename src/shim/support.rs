@@ -220,18 +220,61 @@ const SUPPORTED: &[(&str, &[&str])] = &[
     ),
     (
         "envoy.config.route.v3.VirtualHost",
-        &["name", "domains", "routes", "require_tls"],
+        &["name", "domains", "routes", "matcher", "require_tls"],
+    ),
+    ("envoy.config.route.v3.RouteList", &["routes"]),
+    (
+        "xds.type.matcher.v3.Matcher",
+        &["matcher_list", "on_no_match"],
+    ),
+    ("xds.type.matcher.v3.Matcher.OnMatch", &["action"]),
+    ("xds.type.matcher.v3.Matcher.MatcherList", &["matchers"]),
+    (
+        "xds.type.matcher.v3.Matcher.MatcherList.FieldMatcher",
+        &["predicate", "on_match"],
+    ),
+    (
+        "xds.type.matcher.v3.Matcher.MatcherList.Predicate",
+        &["single_predicate", "and_matcher"],
+    ),
+    (
+        "xds.type.matcher.v3.Matcher.MatcherList.Predicate.PredicateList",
+        &["predicate"],
+    ),
+    (
+        "xds.type.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate",
+        &["input", "custom_match"],
+    ),
+    (
+        "xds.core.v3.TypedExtensionConfig",
+        &["name", "typed_config"],
+    ),
+    (
+        "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+        &["header_name"],
+    ),
+    (
+        "envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction",
+        &["runtime_fraction", "seed"],
     ),
     (
         "envoy.config.route.v3.Route",
         &["name", "match", "route", "direct_response", "stat_prefix"],
     ),
-    ("envoy.config.route.v3.RouteMatch", &["prefix", "headers"]),
+    (
+        "envoy.config.route.v3.RouteMatch",
+        &["prefix", "path", "headers", "query_parameters"],
+    ),
+    (
+        "envoy.config.route.v3.QueryParameterMatcher",
+        &["name", "present_match", "string_match"],
+    ),
     (
         "envoy.config.route.v3.HeaderMatcher",
         &[
             "name",
             "invert_match",
+            "treat_missing_header_as_empty",
             "exact_match",
             "safe_regex_match",
             "range_match",

@@ -33,6 +33,8 @@ mod policy;
 mod route;
 mod runtime;
 mod script;
+mod selection;
+mod sticky;
 mod unaltered;
 mod values;
 

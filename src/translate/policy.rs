@@ -19,18 +19,24 @@ pub(super) fn policies(mirrors: &[&Mirror], form: &HostForm) -> Vec<RequestMirro
     mirrors.iter().map(|mirror| policy(mirror, form)).collect()
 }
 
+/// How many requests are copied.
+pub(super) fn share(mirror: &Mirror) -> RuntimeFractionalPercent {
+    RuntimeFractionalPercent {
+        // Without its runtime layer a sidecar copies nothing.
+        default_value: Some(FractionalPercent {
+            numerator: 0,
+            denominator: DenominatorType::Million.into(),
+        }),
+        runtime_key: ShareKey(mirror.rule.clone()).to_string(),
+    }
+}
+
 fn policy(mirror: &Mirror, form: &HostForm) -> RequestMirrorPolicy {
     let host = &mirror.terms.copy.host;
     RequestMirrorPolicy {
         cluster: cluster::shadow_name(mirror),
-        runtime_fraction: Some(RuntimeFractionalPercent {
-            // Without its runtime layer a sidecar copies nothing.
-            default_value: Some(FractionalPercent {
-                numerator: 0,
-                denominator: DenominatorType::Million.into(),
-            }),
-            runtime_key: ShareKey(mirror.rule.clone()).to_string(),
-        }),
+        // What is sticky has been chosen before.
+        runtime_fraction: mirror.terms.sticky.is_none().then(|| share(mirror)),
         disable_shadow_host_suffix_append: *host != CopyHost::Suffix,
         host_rewrite_literal: match host {
             CopyHost::Rename => form.of_copy(&mirror.target.service).unwrap_or_default(),

@@ -19,8 +19,9 @@ use super::hosts::HostForm;
 use super::names::{FORWARDED_HEADER, FRAMING_HEADER, PASSTHROUGH, ROUTES, ServicePort};
 use super::passthrough;
 use super::policy;
+use super::sticky;
 use super::values::seconds;
-use crate::model::{DestinationPort, Group};
+use crate::model::{DestinationPort, Group, Mirror};
 
 /// A route configuration. Its virtual hosts are made one by one as they are looked at: a group of many destinations has
 /// thousands, which as messages take ten times the memory of what is sent.
@@ -81,7 +82,7 @@ impl Host<'_> {
         match self {
             Self::Named(port, form) => {
                 let primary = cluster::primary_name(&port.backend);
-                virtual_host(form.host.clone(), port, form, &primary, Vec::new())
+                virtual_host(form.host.clone(), port, form, &primary, &[])
             }
             Self::Captured(port, form) => {
                 // The statistics go by this name, and `*` is in the routes of every port.
@@ -89,7 +90,7 @@ impl Host<'_> {
                     "*" => ServicePort::from(&*port.backend).to_string(),
                     host => host.to_owned(),
                 };
-                virtual_host(name, port, form, PASSTHROUGH, vec![connect()])
+                virtual_host(name, port, form, PASSTHROUGH, &[connect()])
             }
             Self::Rest(listen) => passthrough::virtual_host(*listen),
         }
@@ -157,23 +158,28 @@ fn virtual_host(
     port: &DestinationPort,
     form: &HostForm,
     primary: &str,
-    first: Vec<Route>,
+    first: &[Route],
 ) -> VirtualHost {
     let route = |case: Case<'_>| Route {
-        r#match: Some(RouteMatch {
-            headers: case.headers,
-            ..any_request()
-        }),
+        r#match: Some(case.matching),
         action: Some(to_cluster(primary, policy::policies(&case.mirrors, form))),
         stat_prefix: case.spared.unwrap_or_default().to_owned(),
         ..Route::default()
     };
+    let routes = |mirrors: &[&Mirror]| {
+        let cases = cases::cases(mirrors).into_iter().map(route);
+        first.iter().cloned().chain(cases).collect()
+    };
     let mirrors: Vec<_> = port.mirrors.iter().collect();
-    let routes = cases::cases(&mirrors).into_iter().map(route);
+    let matcher = sticky::matcher(&mirrors, routes);
     VirtualHost {
         name,
         domains: vec![form.host.clone()],
-        routes: first.into_iter().chain(routes).collect(),
+        routes: match matcher {
+            Some(_) => Vec::new(),
+            None => routes(&mirrors),
+        },
+        matcher,
         ..VirtualHost::default()
     }
 }

@@ -18,8 +18,10 @@ use crate::proto::google::protobuf::{Struct, Value};
 /// The layer of a group; it is sent also when it is empty, since a sidecar waits for it when it starts.
 pub(super) fn runtime(group: &Group) -> Runtime {
     let mut shares: BTreeMap<String, Fraction> = BTreeMap::new();
+    let mut is_sticky = false;
     let ports = group.destinations.iter().flat_map(|each| &each.ports);
     for mirror in ports.flat_map(|port| &port.mirrors) {
+        is_sticky |= mirror.terms.sticky.is_some();
         // A rule has one share. Should two be written, the smaller one harms less.
         shares
             .entry(ShareKey(mirror.rule.clone()).to_string())
@@ -29,7 +31,7 @@ pub(super) fn runtime(group: &Group) -> Runtime {
     Runtime {
         name: RUNTIME.to_owned(),
         layer: Some(Struct {
-            fields: values(&shares),
+            fields: values(&shares, is_sticky),
         }),
     }
 }
@@ -37,11 +39,15 @@ pub(super) fn runtime(group: &Group) -> Runtime {
 /// The values of a layer: percentages if all shares are whole ones, fractions of a million otherwise.
 ///
 /// One random number per request decides on all its copies, so that the smaller of two shares is a subset of the larger;
-/// but only if both have the same denominator. Hence the choice is made for all shares at once.
-fn values(shares: &BTreeMap<String, Fraction>) -> BTreeMap<String, Value> {
+/// but only if both have the same denominator. Hence the choice is made for all shares at once. A user who is in a sticky
+/// share has to be in every larger one as well, so the denominator must not change with the share.
+fn values(shares: &BTreeMap<String, Fraction>, is_sticky: bool) -> BTreeMap<String, Value> {
     let percentages: Option<BTreeMap<_, _>> = shares
         .iter()
-        .map(|(key, share)| Some((key.clone(), percentage(share.whole_percent()?))))
+        .map(|(key, share)| {
+            let percent = share.whole_percent().filter(|_| !is_sticky)?;
+            Some((key.clone(), percentage(percent)))
+        })
         .collect();
     percentages.unwrap_or_else(|| {
         let fractions = shares.iter();
@@ -84,13 +90,15 @@ mod tests {
     use crate::proto::google::protobuf::value::Kind;
 
     /// Each share as it is written: `25`, or `250001/MILLION`.
-    fn written(shares: &[u32]) -> Vec<String> {
+    fn written(shares: &[u32], is_sticky: bool) -> Vec<String> {
         let shares: BTreeMap<_, _> = shares
             .iter()
             .enumerate()
             .map(|(n, share)| (n.to_string(), Fraction::from_millionths(*share).unwrap()))
             .collect();
-        let kinds = values(&shares).into_values().map(|value| value.kind);
+        let kinds = values(&shares, is_sticky)
+            .into_values()
+            .map(|value| value.kind);
         kinds
             .map(|kind| match kind.unwrap() {
                 Kind::NumberValue(number) => number.to_string(),
@@ -111,13 +119,14 @@ mod tests {
     #[test]
     fn whole_percentages_are_bare_unless_one_of_the_group_is_not_whole() {
         assert_eq!(
-            written(&[0, 10_000, 250_000, 1_000_000]),
+            written(&[0, 10_000, 250_000, 1_000_000], false),
             ["0", "1", "25", "100"]
         );
         assert_eq!(
-            written(&[0, 250_000, 255_000, 1]),
+            written(&[0, 250_000, 255_000, 1], false),
             ["0/MILLION", "250000/MILLION", "255000/MILLION", "1/MILLION"]
         );
-        assert!(written(&[]).is_empty());
+        assert_eq!(written(&[250_000], true), ["250000/MILLION"]);
+        assert!(written(&[], false).is_empty());
     }
 }

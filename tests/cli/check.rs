@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::command::{EXAMPLE, arg, folder, mirrorplane, stderr, stdout};
+use crate::config_mistakes;
 use crate::mistaken_copies::COPIES;
 use crate::mistakes::{ENDPOINTS, MIRROR, MISTAKES, Mistake, SERVICES, mistake};
 
@@ -43,7 +44,8 @@ fn with_mistake(mistake: &Mistake) -> (tempfile::TempDir, Option<(usize, usize)>
 #[test]
 fn each_mistake_is_reported_at_its_place_under_its_code() {
     let mut wrong = Vec::new();
-    for mistake in MISTAKES.iter().chain(COPIES) {
+    let mistakes = [MISTAKES, COPIES, config_mistakes::MISTAKES].concat();
+    for mistake in &mistakes {
         let (folder, place) = with_mistake(mistake);
         let output = mirrorplane(&["check", arg(folder.path()), "--output", "json"]);
         let name = format!("{}: {:?}", mistake.code, mistake.to);
@@ -87,7 +89,7 @@ fn each_mistake_is_reported_at_its_place_under_its_code() {
         wrong.is_empty(),
         "{} of {}\n{}",
         wrong.len(),
-        MISTAKES.len() + COPIES.len(),
+        mistakes.len(),
         wrong.join("\n")
     );
 }

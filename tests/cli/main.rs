@@ -5,6 +5,7 @@
 mod check;
 mod cluster;
 mod command;
+mod config_mistakes;
 mod definitions;
 mod inject;
 mod mistaken_copies;

@@ -1,6 +1,7 @@
 //! Mistakes that people make, and the code of what is said about each.
 
 /// A mistake made in a file of the example: a text is replaced. `«` stands before the place that must be reported.
+#[derive(Clone)]
 pub(crate) struct Mistake {
     pub(crate) code: &'static str,
     pub(crate) file: &'static str,
@@ -311,30 +312,6 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         MIRROR,
         "    service: pipy-ok-v2",
         "    «service: [pipy-ok-v2]",
-    ),
-    mistake(
-        "MP313",
-        MIRROR,
-        "    port: 8080\n",
-        "    port: 8080\n    «timeout: 6m\n",
-    ),
-    mistake(
-        "MP313",
-        MIRROR,
-        "    port: 8080\n",
-        "    port: 8080\n    «maxConcurrentRequests: 0\n",
-    ),
-    mistake(
-        "MP313",
-        MIRROR,
-        "    port: 8080\n",
-        "    port: 8080\n    «maxBodyBytes: 1GB\n",
-    ),
-    mistake(
-        "MP313",
-        MIRROR,
-        "    port: 8080\n",
-        "    port: 8080\n    «maxBodyBytes: 16Mi\n    maxConcurrentRequests: 1000\n",
     ),
     mistake("MP314", MIRROR, "    percentage:\n      value: 1.0\n", ""),
     mistake("MP315", MIRROR, "value: 1.0", "«value: 50"),

@@ -25,5 +25,7 @@ mod restart;
 #[expect(dead_code, reason = "the tests of hazards use the rest")]
 mod rig;
 mod secure;
+mod selection;
 mod share;
+mod sticky;
 mod stop;

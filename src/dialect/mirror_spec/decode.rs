@@ -21,7 +21,7 @@ enum Presence {
     Apart,
 }
 
-const KEYS: [Key; 13] = [
+const KEYS: [Key; 16] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -41,6 +41,9 @@ const KEYS: [Key; 13] = [
         "a number of bytes: `maxBodyBytes: 64Ki`",
         Presence::Apart,
     ),
+    Key("methods", "a list of methods", Presence::Apart),
+    Key("match", "conditions on a request", Presence::Apart),
+    Key("sticky", "the name of a header", Presence::Apart),
     Key(
         "ramp",
         "steps, each with a share and a time",
@@ -313,6 +316,9 @@ mod tests {
             timeout: None,
             max_concurrent_requests: None,
             max_body_bytes: None,
+            methods: None,
+            matching: None,
+            sticky: None,
             ramp: None,
             host: None,
             headers: None,

@@ -6,8 +6,11 @@ mod decode;
 mod fraction;
 mod headers;
 mod limits;
+mod pattern;
 mod port_ref;
 mod ramp;
+mod selection;
+mod sticky;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -66,6 +69,8 @@ pub(crate) fn read(
     let budget = budget::read(&mut reader);
     let terms = Terms {
         limits: limits::read(&mut reader),
+        selection: selection::read(&mut reader),
+        sticky: sticky::read(&mut reader),
         copy: copy::read(&mut reader),
     };
     let credentials = copy::credentials(&mut reader);

@@ -38,6 +38,8 @@ pub(in crate::shim) struct HeaderMatch {
     pub(in crate::shim) subject: Subject,
     pub(in crate::shim) test: Test,
     pub(in crate::shim) invert: bool,
+    /// Whether a header that is not there counts as empty.
+    pub(in crate::shim) or_empty: bool,
 }
 
 impl HeaderMatch {
@@ -74,11 +76,12 @@ impl HeaderMatch {
             subject,
             test,
             invert: message.invert_match,
+            or_empty: message.treat_missing_header_as_empty,
         })
     }
 }
 
-fn string_match(message: &matcher::StringMatcher) -> Result<Test, Rejection> {
+pub(super) fn string_match(message: &matcher::StringMatcher) -> Result<Test, Rejection> {
     match &message.match_pattern {
         Some(MatchPattern::Exact(text)) => Ok(Test::Exact(text.clone())),
         Some(MatchPattern::Prefix(text)) => Ok(Test::Prefix(text.clone())),

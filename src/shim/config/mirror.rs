@@ -1,5 +1,6 @@
 //! Mirror policies: what is copied, where to, and how the copy differs.
 
+use envoy_types::pb::envoy::config::core::v3::RuntimeFractionalPercent;
 use envoy_types::pb::envoy::config::route::v3::route_action as proto;
 use http::HeaderValue;
 
@@ -28,6 +29,22 @@ pub(in crate::shim) struct Share {
     pub(in crate::shim) default: Fraction,
 }
 
+impl Share {
+    pub(super) fn from_proto(message: &RuntimeFractionalPercent) -> Result<Self, Rejection> {
+        let default = message.default_value.unwrap_or_default();
+        let default = Fraction::from_proto(&default).ok_or_else(|| {
+            Rejection::new(
+                "runtime_fraction.default_value.denominator",
+                "is not a denominator",
+            )
+        })?;
+        Ok(Self {
+            key: message.runtime_key.clone(),
+            default,
+        })
+    }
+}
+
 /// The Host of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::shim) enum HostRewrite {
@@ -46,20 +63,7 @@ impl Mirror {
         let share = message
             .runtime_fraction
             .as_ref()
-            .map(|fraction| {
-                let default = fraction.default_value.unwrap_or_default();
-                Fraction::from_proto(&default)
-                    .map(|default| Share {
-                        key: fraction.runtime_key.clone(),
-                        default,
-                    })
-                    .ok_or_else(|| {
-                        Rejection::new(
-                            "runtime_fraction.default_value.denominator",
-                            "is not a denominator",
-                        )
-                    })
-            })
+            .map(Share::from_proto)
             .transpose()?;
         let host = match message.host_rewrite_literal.as_str() {
             "" if message.disable_shadow_host_suffix_append => HostRewrite::Keep,

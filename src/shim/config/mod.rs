@@ -3,6 +3,7 @@
 //! One file per resource type: the value, and how it comes from the accepted message. Which fields a message may have at
 //! all is decided before, by [`support`](super::support); here the values are looked at.
 
+mod choice;
 mod cluster;
 mod endpoint;
 mod filters;
@@ -11,10 +12,12 @@ mod header_match;
 mod listener;
 mod mirror;
 mod mutation;
+mod query_match;
 mod rejection;
 mod route;
 mod unaltered;
 
+pub(super) use choice::{Choice, Sampled};
 pub(super) use cluster::{Cluster, Discovery, Protocol};
 pub(super) use endpoint::{Endpoints, endpoints};
 pub(super) use filters::Filters;
@@ -22,6 +25,7 @@ pub(super) use header_match::{HeaderMatch, Subject, Test};
 pub(super) use listener::Listener;
 pub(super) use mirror::{HostRewrite, Mirror, Share};
 pub(super) use mutation::{Mutation, Text};
+pub(super) use query_match::QueryMatch;
 pub(super) use rejection::{Rejection, Within};
-pub(super) use route::{Action, Route, RouteTable};
+pub(super) use route::{Action, Path, Route, RouteTable};
 pub(super) use unaltered::{MAX_HEADERS, MAX_HEADERS_KIB};

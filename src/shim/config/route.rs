@@ -12,15 +12,15 @@ use proto::route_match::PathSpecifier;
 
 use super::mutation;
 use super::rejection::only;
-use super::{HeaderMatch, Mirror, Rejection, Within};
+use super::{Choice, HeaderMatch, Mirror, QueryMatch, Rejection, Within};
 
 /// An accepted route configuration.
 #[derive(Clone, Debug, Default)]
 pub(in crate::shim) struct RouteTable {
     /// Routes by host, in lower case.
-    pub(in crate::shim) hosts: HashMap<String, Arc<[Route]>>,
+    pub(in crate::shim) hosts: HashMap<String, Arc<Choice>>,
     /// Routes of the domain `*`.
-    pub(in crate::shim) any: Option<Arc<[Route]>>,
+    pub(in crate::shim) any: Option<Arc<Choice>>,
     /// Headers that go no further than here.
     pub(in crate::shim) remove: Vec<HeaderName>,
 }
@@ -28,11 +28,19 @@ pub(in crate::shim) struct RouteTable {
 /// One route.
 #[derive(Clone, Debug)]
 pub(in crate::shim) struct Route {
-    pub(in crate::shim) prefix: String,
+    pub(in crate::shim) path: Path,
     pub(in crate::shim) headers: Vec<HeaderMatch>,
+    pub(in crate::shim) query: Vec<QueryMatch>,
     /// Under which name its requests are counted, as Envoy calls it: `vhost.HOST.route.PREFIX`.
     pub(in crate::shim) counted: Option<String>,
     pub(in crate::shim) action: Action,
+}
+
+/// What the path must be, without the query.
+#[derive(Clone, Debug)]
+pub(in crate::shim) enum Path {
+    Prefix(String),
+    Exact(String),
 }
 
 /// What happens with a request.
@@ -65,14 +73,7 @@ impl RouteTable {
 
     fn add(&mut self, host: &proto::VirtualHost) -> Result<(), Rejection> {
         only(host.require_tls == 0, "require_tls", "must be NONE")?;
-        let routes: Arc<[Route]> = host
-            .routes
-            .iter()
-            .enumerate()
-            .map(|(index, route)| {
-                Route::from_proto(&host.name, route).within(format!("routes[{index}]"))
-            })
-            .collect::<Result<_, _>>()?;
+        let routes = Arc::new(Choice::from_proto(host)?);
         for (index, domain) in host.domains.iter().enumerate() {
             let path = format!("domains[{index}]");
             let before = match domain.as_str() {
@@ -96,7 +97,7 @@ impl RouteTable {
         self.hosts
             .values()
             .chain(&self.any)
-            .flat_map(|routes| routes.iter())
+            .flat_map(|choice| choice.routes())
             .flat_map(|route| route.action.clusters())
     }
 }
@@ -116,12 +117,14 @@ impl Action {
 }
 
 impl Route {
-    fn from_proto(host: &str, message: &proto::Route) -> Result<Self, Rejection> {
+    pub(super) fn from_proto(host: &str, message: &proto::Route) -> Result<Self, Rejection> {
         let Some(condition) = &message.r#match else {
             return Err(Rejection::new("match", "is missing"));
         };
-        let Some(PathSpecifier::Prefix(prefix)) = &condition.path_specifier else {
-            return Err(Rejection::new("match.prefix", "is missing"));
+        let path = match &condition.path_specifier {
+            Some(PathSpecifier::Prefix(prefix)) => Path::Prefix(prefix.clone()),
+            Some(PathSpecifier::Path(exact)) => Path::Exact(exact.clone()),
+            _ => return Err(Rejection::new("match.prefix", "is missing")),
         };
         let headers = condition
             .headers
@@ -129,6 +132,14 @@ impl Route {
             .enumerate()
             .map(|(index, header)| {
                 HeaderMatch::from_proto(header).within(format!("match.headers[{index}]"))
+            })
+            .collect::<Result<_, _>>()?;
+        let query = condition
+            .query_parameters
+            .iter()
+            .enumerate()
+            .map(|(index, query)| {
+                QueryMatch::from_proto(query).within(format!("match.query_parameters[{index}]"))
             })
             .collect::<Result<_, _>>()?;
         let action = match &message.action {
@@ -139,8 +150,9 @@ impl Route {
             _ => return Err(Rejection::new("route", "is missing")),
         };
         Ok(Self {
-            prefix: prefix.clone(),
+            path,
             headers,
+            query,
             counted: Some(&message.stat_prefix)
                 .filter(|prefix| !prefix.is_empty())
                 .map(|prefix| format!("vhost.{host}.route.{prefix}")),

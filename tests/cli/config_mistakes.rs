@@ -1,0 +1,42 @@
+//! Mistakes in the optional keys of a mirror's configuration.
+
+use crate::mistakes::{MIRROR, Mistake, mistake};
+
+/// A mistake after the key `port`.
+const fn with(code: &'static str, keys: &'static str) -> Mistake {
+    mistake(code, MIRROR, "    port: 8080\n", keys)
+}
+
+pub(crate) const MISTAKES: &[Mistake] = &[
+    with("MP313", "    port: 8080\n    «timeout: 6m\n"),
+    with("MP313", "    port: 8080\n    «maxConcurrentRequests: 0\n"),
+    with("MP313", "    port: 8080\n    «maxBodyBytes: 1GB\n"),
+    with(
+        "MP313",
+        "    port: 8080\n    «maxBodyBytes: 16Mi\n    maxConcurrentRequests: 1000\n",
+    ),
+    with("MP313", "    port: 8080\n    «methods: unsafe\n"),
+    with("MP313", "    port: 8080\n    methods: [«get]\n"),
+    with(
+        "MP313",
+        "    port: 8080\n    match:\n      path:\n        «prefix: api\n",
+    ),
+    with(
+        "MP313",
+        "    port: 8080\n    match:\n      path:\n        «regex: (a\n",
+    ),
+    with(
+        "MP313",
+        "    port: 8080\n    match:\n      headers:\n        - «name: :path\n          exact: /a\n",
+    ),
+    with(
+        "MP313",
+        "    port: 8080\n    match:\n      headers: [«{name: x}]\n",
+    ),
+    with("MP311", "    port: 8080\n    match:\n      «header: []\n"),
+    with(
+        "MP313",
+        "    port: 8080\n    sticky:\n      «cookie: user\n",
+    ),
+    with("MP313", "    port: 8080\n    «sticky: {}\n"),
+];

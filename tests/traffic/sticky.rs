@@ -1,0 +1,156 @@
+//! A user is always copied, or never.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+
+use super::rig::echo::Echo;
+use super::rig::sidecar::{Kind, Plane};
+use super::rig::stage::{Stage, URL};
+
+const USERS: usize = 2000;
+
+/// Sends a request of each user, and one of nobody, and yields who was copied by the shadow, and how often.
+async fn copied(stage: &Stage, shadow: &Echo) -> BTreeMap<String, usize> {
+    shadow.forget();
+    let mut caller = stage.caller().await;
+    let users = (0..USERS).map(|user| Some(format!("user-{user}")));
+    for user in users.chain([None]) {
+        let mut request = Request::get(URL).header("host", "pipy-ok-v1.pipy:8080");
+        if let Some(user) = user {
+            request = request.header("x-user", user);
+        }
+        let request = request.body(Full::<Bytes>::default()).unwrap();
+        let answer = caller.send(request).await.unwrap();
+        assert_eq!(answer.status(), 200, "{stage}");
+    }
+    shadow.settled().await;
+    let mut copied = BTreeMap::new();
+    for seen in shadow.seen() {
+        let user = seen.headers.get("x-user").expect("nobody is not copied");
+        *copied.entry(user.to_str().unwrap().to_owned()).or_default() += 1;
+    }
+    copied
+}
+
+/// Who is copied once their number is about what this share says, within four standard deviations, and stays the same.
+async fn of_share(stage: &Stage, shadow: &Echo, share: f64) -> BTreeSet<String> {
+    let expected = USERS as f64 * share;
+    let deviation = (expected * (1.0 - share)).sqrt();
+    let mut before = BTreeMap::new();
+    // The change takes its time, and may come in the middle.
+    for _ in 0..20 {
+        let now = copied(stage, shadow).await;
+        assert!(now.values().all(|times| *times == 1), "{stage}");
+        let is_near = (now.len() as f64 - expected).abs() <= 4.0 * deviation;
+        if is_near && (now == before || now.is_empty()) {
+            return now.into_keys().collect();
+        }
+        before = now;
+    }
+    panic!("{stage}: {} users at a share of {share}", before.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_always_copied_or_never_and_a_larger_share_has_more_of_them() {
+    for plane in Plane::ALL.into_iter().filter(|plane| plane.delta) {
+        let Some(stage) = Stage::new(plane).await else {
+            continue;
+        };
+        let port = "    port: 8080\n";
+        let sticky = format!("{port}    sticky: {{ header: X-User }}\n");
+        stage.mesh.edit("mirror.yaml", port, &sticky);
+        stage.mesh.share("0.1");
+        let tenth = of_share(&stage, &stage.shadow, 0.1).await;
+        let updates = [
+            "listener_manager.lds.update_success",
+            "cluster_manager.cds.update_success",
+            "http.outbound.rds.outbound.update_success",
+        ];
+        let counts = async || {
+            let mut counts = Vec::new();
+            for name in updates.iter().filter(|_| plane.kind == Kind::Envoy) {
+                counts.push(stage.sidecar.stat(name).await);
+            }
+            counts
+        };
+        let before = counts().await;
+        // Not in whole percent, and in whole percent.
+        let mut smaller = tenth;
+        for share in ["0.150001", "0.2"] {
+            stage.mesh.share(share);
+            let larger = of_share(&stage, &stage.shadow, share.parse().unwrap()).await;
+            assert!(smaller.is_subset(&larger), "{stage}: {share}");
+            smaller = larger;
+        }
+        stage.mesh.share("0");
+        assert!(of_share(&stage, &stage.shadow, 0.0).await.is_empty());
+        stage.mesh.share("1");
+        assert_eq!(of_share(&stage, &stage.shadow, 1.0).await.len(), USERS);
+        assert_eq!(counts().await, before, "{stage}: the runtime alone changes");
+        stage.assert_no_nack();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_users_of_one_mirror_are_some_of_those_of_a_larger_one() {
+    for plane in Plane::ALL.into_iter().filter(|plane| plane.delta) {
+        let Some(stage) = Stage::new(plane).await else {
+            continue;
+        };
+        let second = Echo::start("v3").await;
+        let port = "    port: 8080\n";
+        let sticky = format!("{port}    sticky: {{ header: X-User }}\n");
+        stage.mesh.edit("mirror.yaml", port, &sticky);
+        stage.mesh.share("0.1");
+        stage.mesh.write(
+            "second.yaml",
+            &SECOND.replace("8083", &second.address.port().to_string()),
+        );
+        let larger = of_share(&stage, &second, 0.3).await;
+        let smaller = of_share(&stage, &stage.shadow, 0.1).await;
+        assert!(smaller.is_subset(&larger), "{stage}");
+        stage.assert_no_nack();
+    }
+}
+
+const SECOND: &str = r#"
+apiVersion: v1
+kind: Service
+metadata: { name: pipy-ok-v3, namespace: pipy }
+spec:
+  ports: [{ name: pipy, port: 8080 }]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: pipy-ok-v3, namespace: pipy, labels: { kubernetes.io/service-name: pipy-ok-v3 } }
+addressType: IPv4
+endpoints: [{ addresses: ["127.0.0.1"] }]
+ports: [{ name: pipy, port: 8083 }]
+---
+apiVersion: plugin.flomesh.io/v1alpha1
+kind: Plugin
+metadata: { name: second, annotations: { mirrorplane.io/plugin: traffic-mirror } }
+spec: { priority: 1, pipyscript: placeholder }
+---
+apiVersion: plugin.flomesh.io/v1alpha1
+kind: PluginChain
+metadata: { name: second, namespace: pipy }
+spec:
+  chains: [{ name: outbound-http, plugins: [second] }]
+  selectors:
+    podSelector: { matchLabels: { app: curl } }
+    namespaceSelector: { matchExpressions: [{ key: openservicemesh.io/monitored-by, operator: In, values: [osm] }] }
+---
+apiVersion: plugin.flomesh.io/v1alpha1
+kind: PluginConfig
+metadata: { name: second, namespace: curl }
+spec:
+  plugin: second
+  destinationRefs: [{ kind: Service, name: pipy-ok-v1, namespace: pipy }]
+  config:
+    { namespace: pipy, service: pipy-ok-v3, port: 8080, percentage: { value: 0.3 }, sticky: { header: x-user } }
+"#;
