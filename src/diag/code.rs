@@ -126,6 +126,7 @@ codes! {
     MirrorCircle = "MP333", Error, "mirrors that lead in a circle";
     SameMirror = "MP334", Error, "two mirrors that copy the same requests to the same place";
     MirrorCascade = "MP335", Info, "a mirror target whose own requests are mirrored";
+    OwnCalls = "MP336", Info, "callers that are behind the target of a mirror themselves";
     // Endpoints, workloads and sidecars.
     BadEndpoint = "MP401", Warning, "an endpoint that cannot be used";
     BadListenAddress = "MP402", Error, "a listen address that cannot be used";

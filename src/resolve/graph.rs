@@ -19,7 +19,8 @@
 //! nor endpoints decide anything here, but for Services without a selector: see [places](super::places).
 //!
 //! A copy that makes a shadow call others is a matter of the shadow's own sidecar, if it has one: these calls bear no mark,
-//! and are mirrored if some chain selects the shadow's Pods. No object says what a Pod calls, so none of this can be seen here.
+//! and are mirrored if some chain selects the shadow's Pods, though never to itself: see [behind](super::behind). No object
+//! says what a Pod calls, so no more of it can be seen.
 //!
 //! All is linear in the number of mirrors, except among those that are on circles, or lead to one.
 
@@ -53,10 +54,17 @@ pub(super) type Cuts<'a> = BTreeSet<(&'a Namespaced, &'a Namespaced)>;
 pub(super) struct Findings<'a>(BTreeMap<(&'a Namespaced, &'a Namespaced, String), Diagnostic>);
 
 impl<'a> Findings<'a> {
-    fn add(&mut self, edge: &Edge<'a>, code: Code, message: String, effect: String, help: &str) {
-        let (origin, path) = (edge.claim.origin, edge.claim.path.clone());
-        let key = (edge.claim.rule, edge.destination, message.clone());
-        let diagnostic = Diagnostic::new(code, origin, path, message);
+    /// Adds what is said of the claim of a destination.
+    pub(super) fn add(
+        &mut self,
+        (destination, claim): (&'a Namespaced, &'a Claim<'a>),
+        code: Code,
+        message: String,
+        effect: String,
+        help: &str,
+    ) {
+        let key = (claim.rule, destination, message.clone());
+        let diagnostic = Diagnostic::new(code, claim.origin, claim.path.clone(), message);
         self.0.insert(key, diagnostic.effect(effect).help(help));
     }
 
@@ -269,7 +277,7 @@ fn double<'a>(edge: &Edge<'a>, senior: &Edge<'a>, findings: &mut Findings<'a>) {
         false => senior.claim.seniority.reason(&edge.claim.seniority),
     };
     findings.add(
-        edge,
+        (edge.destination, edge.claim),
         Code::SameMirror,
         message,
         format!("callers that have both send one copy, at the share of `{holder}`: {reason}; primary traffic is not affected"),
@@ -286,7 +294,7 @@ fn circular<'a>(edge: &Edge<'a>, way: &[Edge<'a>], findings: &mut Findings<'a>) 
         _ => String::new(),
     };
     findings.add(
-        edge,
+        (edge.destination, edge.claim),
         Code::MirrorCircle,
         format!("mirrors lead in a circle: {}{end}", path(&circle)),
         format!(
@@ -301,7 +309,7 @@ fn cascade<'a>(edge: &Edge<'a>, on: &[Edge<'a>], findings: &mut Findings<'a>) {
     let whole = [&[*edge], on].concat();
     let further = on.last().map_or(edge, |last| last);
     findings.add(
-        edge,
+        (edge.destination, edge.claim),
         Code::MirrorCascade,
         format!(
             "requests to the target `{}` are mirrored as well: {}",
