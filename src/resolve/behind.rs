@@ -31,13 +31,14 @@ pub(super) fn targets<'a>(
     services.collect()
 }
 
-/// Targets, to be found by the labels of a Pod.
-pub(super) struct Behind<'a>(
-    BTreeMap<(&'a str, &'a str, &'a str), Vec<(&'a Namespaced, &'a BTreeMap<String, String>)>>,
-);
+/// A target, and the labels of its Pods.
+type Target<'a> = (&'a Namespaced, &'a BTreeMap<String, String>);
+
+/// Targets, to be found by the labels of a Pod: by namespace and one of the labels that each asks for.
+pub(super) struct Behind<'a>(BTreeMap<(&'a str, &'a str, &'a str), Vec<Target<'a>>>);
 
 impl<'a> Behind<'a> {
-    /// These targets. Each is filed under one of the labels that it asks for.
+    /// These targets.
     pub(super) fn new(targets: &Targets<'a>) -> Self {
         let mut filed: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (name, labels) in targets {
