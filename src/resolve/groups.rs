@@ -127,11 +127,15 @@ impl<'a> Offers<'a> {
             for (destination, claim) in self.claims.get(plugin).into_iter().flatten() {
                 destinations.entry(*destination).or_default().push(claim);
                 let mirror = claim.mirror.as_ref().filter(|_| self.is_on);
-                edges.extend(mirror.map(|mirror| Edge {
-                    destination,
-                    claim,
-                    mirror,
-                    priority,
+                edges.extend(mirror.and_then(|mirror| {
+                    Some(Edge {
+                        destination,
+                        claim,
+                        mirror,
+                        priority,
+                        from: self.places.of(destination),
+                        to: self.places.at(&mirror.target)?,
+                    })
                 }));
             }
         }
@@ -142,7 +146,7 @@ impl<'a> Offers<'a> {
         Offer {
             destinations,
             namespaces,
-            cuts: graph::cut(edges, self.places, findings),
+            cuts: graph::cut(edges, findings),
         }
     }
 
