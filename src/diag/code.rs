@@ -127,6 +127,7 @@ codes! {
     SameMirror = "MP334", Error, "two mirrors that copy the same requests to the same place";
     MirrorCascade = "MP335", Info, "a mirror target whose own requests are mirrored";
     TooManySelections = "MP336", Error, "more kinds of request than one destination can be mirrored for";
+    OwnCalls = "MP337", Info, "callers that are behind the target of a mirror themselves";
     CredentialsStripped = "MP341", Info, "copies to another namespace without credentials";
     // Endpoints, workloads and sidecars.
     BadEndpoint = "MP401", Warning, "an endpoint that cannot be used";

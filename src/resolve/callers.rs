@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::behind::{Behind, Targets};
 use super::nodes;
 use super::nodes::Captures;
 use super::reach::reach;
@@ -22,6 +23,8 @@ pub(super) struct Callers {
     from: From,
     /// The sets of plugins that nodes get, none twice.
     pub(super) sets: Vec<BTreeSet<String>>,
+    /// The sets of targets that nodes are behind, none twice.
+    pub(super) behind: Vec<Vec<Namespaced>>,
     /// What there is of nodes, none twice.
     pub(super) classes: Vec<Class>,
     /// For each node, in the order of the names, which of `classes` it is.
@@ -41,6 +44,8 @@ pub(super) struct Class {
     pub(super) namespace: String,
     /// Which of the sets of plugins they get.
     pub(super) set: usize,
+    /// Which of the sets of targets they are behind.
+    pub(super) behind: usize,
 }
 
 /// All that [`Callers`] are made of. Chains are made of PluginChains and Plugins.
@@ -50,6 +55,7 @@ struct From {
     objects: Objects,
     captures: Arc<BTreeMap<Namespaced, Capture>>,
     default: Capture,
+    targets: BTreeMap<Namespaced, BTreeMap<String, String>>,
 }
 
 impl From {
@@ -57,7 +63,11 @@ impl From {
         objects: &Objects,
         captures: &Arc<BTreeMap<Namespaced, Capture>>,
         default: Capture,
+        targets: &Targets<'_>,
     ) -> Self {
+        let targets = targets
+            .iter()
+            .map(|(name, labels)| ((*name).clone(), (*labels).clone()));
         let objects = Objects {
             namespaces: objects.namespaces.clone(),
             pods: objects.pods.clone(),
@@ -71,14 +81,25 @@ impl From {
             objects,
             captures,
             default,
+            targets: targets.collect(),
         }
     }
 
-    /// Whether it is the very same, without a look at what it holds.
-    fn is(&self, other: &Self) -> bool {
-        let (one, two) = (&self.objects, &other.objects);
-        self.default == other.default
-            && Arc::ptr_eq(&self.captures, &other.captures)
+    /// Whether it is the very same, without a look at what the objects hold.
+    fn is(
+        &self,
+        objects: &Objects,
+        captures: &Arc<BTreeMap<Namespaced, Capture>>,
+        default: Capture,
+        targets: &Targets<'_>,
+    ) -> bool {
+        let (one, two) = (&self.objects, objects);
+        self.default == default
+            && Arc::ptr_eq(&self.captures, captures)
+            && self
+                .targets
+                .iter()
+                .eq(targets.iter().map(|(name, labels)| (*name, *labels)))
             && one.namespaces.is(&two.namespaces)
             && one.pods.is(&two.pods)
             && one.workloads.is(&two.workloads)
@@ -94,10 +115,11 @@ impl Callers {
         chains: &[MirrorChain<'_>],
         captures: &Arc<BTreeMap<Namespaced, Capture>>,
         default: Capture,
+        targets: &Targets<'_>,
         last: Option<&Arc<Self>>,
     ) -> Arc<Self> {
-        let from = From::new(objects, captures, default);
-        if let Some(last) = last.filter(|last| last.from.is(&from)) {
+        let is_same = |last: &&Arc<Self>| last.from.is(objects, captures, default, targets);
+        if let Some(last) = last.filter(is_same) {
             return Arc::clone(last);
         }
         let mut report = Report::default();
@@ -107,10 +129,16 @@ impl Callers {
         };
         let nodes = nodes::read(objects, kept, &mut report);
         let reach = reach(&nodes, chains, objects, &mut report);
-        let mut classes: HashMap<(Capture, &str, usize), usize> = HashMap::new();
+        let filed = Behind::new(targets);
+        let mut behind: HashMap<Vec<&Namespaced>, usize> = HashMap::new();
+        let mut classes: HashMap<(Capture, &str, usize, usize), usize> = HashMap::new();
         let by_node = nodes.iter().zip(&reach.by_node).map(|(node, set)| {
+            let namespace = node.name.namespace.as_str();
+            let added = behind.len();
+            let over = filed.of(namespace, node.labels);
+            let over = *behind.entry(over).or_insert(added);
             let added = classes.len();
-            let class = (node.capture, node.name.namespace.as_str(), *set);
+            let class = (node.capture, namespace, *set, over);
             *classes.entry(class).or_insert(added)
         });
         let by_node = by_node.collect();
@@ -118,11 +146,17 @@ impl Callers {
         classes.sort_unstable_by_key(|(_, index)| *index);
         let classes = classes
             .into_iter()
-            .map(|((capture, namespace, set), _)| Class {
+            .map(|((capture, namespace, set, behind), _)| Class {
                 capture,
                 namespace: namespace.to_owned(),
                 set,
+                behind,
             });
+        let mut behind: Vec<_> = behind.into_iter().collect();
+        behind.sort_unstable_by_key(|(_, index)| *index);
+        let behind = behind
+            .into_iter()
+            .map(|(names, _)| names.into_iter().cloned().collect());
         let sets = reach
             .sets
             .iter()
@@ -131,11 +165,12 @@ impl Callers {
         let asked = asked.map(|node| (node.name, node.capture)).collect();
         Arc::new(Self {
             sets: sets.collect(),
+            behind: behind.collect(),
             classes: classes.collect(),
             by_node,
             captures: or_as_before(asked, captures),
             report,
-            from,
+            from: From::new(objects, captures, default, targets),
         })
     }
 

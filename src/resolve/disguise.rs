@@ -32,7 +32,7 @@ pub(super) fn uncover(
         };
         let target = &*mirror.target;
         let place = places.at(target);
-        if place.is_some_and(|place| places.of(destination).any(|own| own == place)) {
+        if place.is_some_and(|place| places.of(destination).iter().any(|own| own.1 == place)) {
             report.push(disguised(destination, target, services, claim));
             claim.mirror = None;
         } else if let Some(how) = shared(destination, service, mirror, services) {

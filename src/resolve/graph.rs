@@ -19,15 +19,17 @@
 //! nor endpoints decide anything here, but for Services without a selector: see [places](super::places).
 //!
 //! A copy that makes a shadow call others is a matter of the shadow's own sidecar, if it has one: these calls bear no mark,
-//! and are mirrored if some chain selects the shadow's Pods. No object says what a Pod calls, so none of this can be seen here.
+//! and are mirrored if some chain selects the shadow's Pods, though never to itself: see [behind](super::behind). No object
+//! says what a Pod calls, so no more of it can be seen.
 //!
 //! All is linear in the number of mirrors, except among those that are on circles, or lead to one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt::Write;
+use std::num::NonZeroU16;
 
 use super::claims::Claim;
-use super::places::{Place, Places};
+use super::places::Place;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::model::Mirror;
 use crate::name::Namespaced;
@@ -43,6 +45,16 @@ pub(super) struct Edge<'a> {
     pub(super) mirror: &'a Mirror,
     /// That of the plugin.
     pub(super) priority: f64,
+    /// Where the requests end up.
+    pub(super) from: &'a [(NonZeroU16, Place)],
+    /// Where the copies do.
+    pub(super) to: Place,
+}
+
+impl Edge<'_> {
+    fn leaves(&self) -> impl Iterator<Item = Place> {
+        self.from.iter().map(|(_, place)| *place)
+    }
 }
 
 /// The mirrors that some callers do not get, by destination and rule.
@@ -53,10 +65,17 @@ pub(super) type Cuts<'a> = BTreeSet<(&'a Namespaced, &'a Namespaced)>;
 pub(super) struct Findings<'a>(BTreeMap<(&'a Namespaced, &'a Namespaced, String), Diagnostic>);
 
 impl<'a> Findings<'a> {
-    fn add(&mut self, edge: &Edge<'a>, code: Code, message: String, effect: String, help: &str) {
-        let (origin, path) = (edge.claim.origin, edge.claim.path.clone());
-        let key = (edge.claim.rule, edge.destination, message.clone());
-        let diagnostic = Diagnostic::new(code, origin, path, message);
+    /// Adds what is said of the claim of a destination.
+    pub(super) fn add(
+        &mut self,
+        (destination, claim): (&'a Namespaced, &'a Claim<'a>),
+        code: Code,
+        message: String,
+        effect: String,
+        help: &str,
+    ) {
+        let key = (claim.rule, destination, message.clone());
+        let diagnostic = Diagnostic::new(code, claim.origin, claim.path.clone(), message);
         self.0.insert(key, diagnostic.effect(effect).help(help));
     }
 
@@ -78,24 +97,23 @@ impl<'a> Findings<'a> {
 }
 
 /// Which of the mirrors that callers have at once are cut.
-pub(super) fn cut<'a>(
-    mut edges: Vec<Edge<'a>>,
-    places: &Places<'_>,
-    findings: &mut Findings<'a>,
-) -> Cuts<'a> {
+pub(super) fn cut<'a>(mut edges: Vec<Edge<'a>>, findings: &mut Findings<'a>) -> Cuts<'a> {
+    if are_apart(&edges) {
+        return Cuts::new();
+    }
     edges.sort_by(|a, b| {
         let by_priority = b.priority.total_cmp(&a.priority);
         let of = |edge: &Edge<'a>| (edge.claim.seniority, edge.destination);
         by_priority.then_with(|| of(a).cmp(&of(b)))
     });
     let mut cuts = Cuts::new();
-    let edges = distinct(edges, places, &mut cuts, findings);
-    let suspects = Graph::new(&edges, places).on_circles(&edges, places);
+    let edges = distinct(edges, &mut cuts, findings);
+    let suspects = Graph::new(&edges).on_circles(&edges);
     let mut graph = Graph::default();
     let mut kept = Vec::with_capacity(edges.len());
     for (edge, is_suspect) in edges.iter().zip(suspects) {
         let circle = match is_suspect {
-            true => graph.way(&kept, edge, places),
+            true => graph.way(&kept, edge),
             false => None,
         };
         match circle {
@@ -104,13 +122,13 @@ pub(super) fn cut<'a>(
                 circular(edge, &way, findings);
             }
             None => {
-                graph.add(kept.len(), edge, places);
+                graph.add(kept.len(), edge);
                 kept.push(*edge);
             }
         }
     }
     for edge in &kept {
-        let on = graph.on(&kept, edge, places);
+        let on = graph.on(&kept, edge);
         if !on.is_empty() {
             cascade(edge, &on, findings);
         }
@@ -118,20 +136,29 @@ pub(super) fn cut<'a>(
     cuts
 }
 
+/// Whether none of them leads on from another, and no two are the same: nearly always.
+fn are_apart(edges: &[Edge<'_>]) -> bool {
+    let mut from: Vec<Place> = edges.iter().flat_map(Edge::leaves).collect();
+    from.sort_unstable();
+    let leads_on = |edge: &Edge<'_>| from.binary_search(&edge.to).is_ok();
+    let mut pairs: Vec<_> = edges
+        .iter()
+        .map(|edge| (edge.to, edge.destination))
+        .collect();
+    pairs.sort_unstable();
+    !edges.iter().any(leads_on) && pairs.is_sorted_by(|one, next| one < next)
+}
+
 /// Those that copy no requests to where a senior one does.
 fn distinct<'a>(
     edges: Vec<Edge<'a>>,
-    places: &Places<'_>,
     cuts: &mut Cuts<'a>,
     findings: &mut Findings<'a>,
 ) -> Vec<Edge<'a>> {
     let mut first: HashMap<_, Edge<'_>> = HashMap::with_capacity(edges.len());
     let mut distinct = Vec::with_capacity(edges.len());
     for edge in edges {
-        let Some(place) = places.at(&edge.mirror.target) else {
-            continue;
-        };
-        let key = (edge.destination, place, &edge.mirror.terms.selection);
+        let key = (edge.destination, edge.to, &edge.mirror.terms.selection);
         match first.get(&key) {
             Some(senior) => {
                 cuts.insert((edge.destination, edge.claim.rule));
@@ -151,33 +178,31 @@ fn distinct<'a>(
 struct Graph(HashMap<Place, Vec<usize>>);
 
 impl Graph {
-    fn new(edges: &[Edge<'_>], places: &Places<'_>) -> Self {
+    fn new(edges: &[Edge<'_>]) -> Self {
         let mut graph = Self::default();
         for (index, edge) in edges.iter().enumerate() {
-            graph.add(index, edge, places);
+            graph.add(index, edge);
         }
         graph
     }
 
-    fn add(&mut self, index: usize, edge: &Edge<'_>, places: &Places<'_>) {
-        for place in places.of(edge.destination) {
+    fn add(&mut self, index: usize, edge: &Edge<'_>) {
+        for place in edge.leaves() {
             self.0.entry(place).or_default().push(index);
         }
     }
 
     /// Which of all edges are on circles or lead to one: what is left when those are taken away, again and again, from
     /// whose target none leads on.
-    fn on_circles(&self, edges: &[Edge<'_>], places: &Places<'_>) -> Vec<bool> {
+    fn on_circles(&self, edges: &[Edge<'_>]) -> Vec<bool> {
         let mut ahead: HashMap<Place, usize> = HashMap::with_capacity(self.0.len());
         ahead.extend(self.0.iter().map(|(place, after)| (*place, after.len())));
         let mut into: HashMap<Place, Vec<usize>> = HashMap::with_capacity(edges.len());
         let mut ends = Vec::new();
         for (index, edge) in edges.iter().enumerate() {
-            match places.at(&edge.mirror.target) {
-                Some(place) if ahead.contains_key(&place) => {
-                    into.entry(place).or_default().push(index);
-                }
-                _ => ends.push(index),
+            match ahead.contains_key(&edge.to) {
+                true => into.entry(edge.to).or_default().push(index),
+                false => ends.push(index),
             }
         }
         let mut left = vec![true; edges.len()];
@@ -186,7 +211,7 @@ impl Graph {
                 continue;
             };
             *left = false;
-            for place in places.of(edge.destination) {
+            for place in edge.leaves() {
                 if let Some(ahead) = ahead.get_mut(&place) {
                     *ahead -= 1;
                     if *ahead == 0 {
@@ -199,20 +224,15 @@ impl Graph {
     }
 
     /// The shortest way that leads from the target of `edge` back to its destination, if there is one.
-    fn way<'a>(
-        &self,
-        edges: &[Edge<'a>],
-        edge: &Edge<'a>,
-        places: &Places<'_>,
-    ) -> Option<Vec<Edge<'a>>> {
-        let home: BTreeSet<Place> = places.of(edge.destination).collect();
-        let start = places.at(&edge.mirror.target)?;
+    fn way<'a>(&self, edges: &[Edge<'a>], edge: &Edge<'a>) -> Option<Vec<Edge<'a>>> {
+        let home: BTreeSet<Place> = edge.leaves().collect();
+        let start = edge.to;
         // By which edge, and from where, a place was reached.
         let mut reached: HashMap<Place, Option<(usize, Place)>> = HashMap::from([(start, None)]);
         let mut open = VecDeque::from([start]);
         while let Some(place) = open.pop_front() {
             for index in self.0.get(&place).into_iter().flatten() {
-                let next = places.at(&edges.get(*index)?.mirror.target)?;
+                let next = edges.get(*index)?.to;
                 if home.contains(&next) {
                     let last = Some((*index, place));
                     let back = std::iter::successors(last, |(_, from)| *reached.get(from)?);
@@ -232,9 +252,9 @@ impl Graph {
     }
 
     /// The mirrors that lead on from a target, each time the senior one, as far as is shown.
-    fn on<'a>(&self, edges: &[Edge<'a>], edge: &Edge<'a>, places: &Places<'_>) -> Vec<Edge<'a>> {
+    fn on<'a>(&self, edges: &[Edge<'a>], edge: &Edge<'a>) -> Vec<Edge<'a>> {
         let next = |edge: &Edge<'a>| {
-            let next = self.0.get(&places.at(&edge.mirror.target)?)?;
+            let next = self.0.get(&edge.to)?;
             edges.get(*next.first()?).copied()
         };
         std::iter::successors(next(edge), next)
@@ -281,7 +301,7 @@ fn double<'a>(edge: &Edge<'a>, senior: &Edge<'a>, findings: &mut Findings<'a>) {
         false => senior.claim.seniority.reason(&edge.claim.seniority),
     };
     findings.add(
-        edge,
+        (edge.destination, edge.claim),
         Code::SameMirror,
         message,
         format!("callers that have both send one copy, at the share of `{holder}`: {reason}; primary traffic is not affected"),
@@ -298,7 +318,7 @@ fn circular<'a>(edge: &Edge<'a>, way: &[Edge<'a>], findings: &mut Findings<'a>) 
         _ => String::new(),
     };
     findings.add(
-        edge,
+        (edge.destination, edge.claim),
         Code::MirrorCircle,
         format!("mirrors lead in a circle: {}{end}", path(&circle)),
         format!(
@@ -313,7 +333,7 @@ fn cascade<'a>(edge: &Edge<'a>, on: &[Edge<'a>], findings: &mut Findings<'a>) {
     let whole = [&[*edge], on].concat();
     let further = on.last().map_or(edge, |last| last);
     findings.add(
-        edge,
+        (edge.destination, edge.claim),
         Code::MirrorCascade,
         format!(
             "requests to the target `{}` are mirrored as well: {}",

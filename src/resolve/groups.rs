@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::sync::Arc;
 
+use super::behind;
 use super::callers::Callers;
 use super::captured;
 use super::captured::Missed;
@@ -21,6 +22,8 @@ use crate::name::Namespaced;
 
 /// What there is to choose from.
 pub(super) struct Offers<'a> {
+    /// Whether anything is mirrored at all.
+    pub(super) is_on: bool,
     /// The Plugins.
     pub(super) plugins: &'a Plugins<'a>,
     /// Who mirrors which destination, by plugin.
@@ -38,6 +41,26 @@ struct Offer<'a> {
     cuts: Cuts<'a>,
 }
 
+impl<'a> Offer<'a> {
+    fn claims(&self) -> impl Iterator<Item = (&'a Namespaced, &'a Claim<'a>)> {
+        let destinations = self.destinations.iter();
+        destinations.flat_map(|(name, claims)| claims.iter().map(|claim| (*name, *claim)))
+    }
+
+    /// The mirrors to targets that callers are behind themselves.
+    fn own(&self, behind: &[Namespaced]) -> Cuts<'a> {
+        if behind.is_empty() {
+            return Cuts::new();
+        }
+        let own = self.claims().filter(|(_, claim)| {
+            let mirror = claim.mirror.as_ref();
+            mirror.is_some_and(|mirror| behind.contains(&mirror.target.service))
+        });
+        own.map(|(destination, claim)| (destination, claim.rule))
+            .collect()
+    }
+}
+
 impl<'a> Offers<'a> {
     /// Groups the nodes by what they get. `before` is how they were grouped.
     pub(super) fn model(
@@ -52,16 +75,16 @@ impl<'a> Offers<'a> {
             namespaces: BTreeSet::new(),
             cuts: Cuts::new(),
         };
-        let fallback = id(default, None, &nothing);
+        let no_own = Cuts::new();
+        let fallback = id(default, None, &nothing, &no_own);
         let mut groups = BTreeMap::new();
         let mut missed = BTreeSet::new();
-        let group = self.group(default, None, &nothing, &mut missed);
+        let group = self.group(default, None, &nothing, &no_own, &mut missed);
         groups.insert(fallback.clone(), Arc::new(group));
         let mut findings = Findings::default();
         let offers = callers.sets.iter();
         let offers: Vec<_> = offers.map(|set| self.offer(set, &mut findings)).collect();
-        findings.report(report);
-        let mut ids: HashMap<(Capture, Option<&str>, usize), GroupId> = HashMap::new();
+        let mut ids: HashMap<(Capture, Option<&str>, usize, usize), GroupId> = HashMap::new();
         let by_class = callers.classes.iter().map(|class| {
             let Some(offer) = offers.get(class.set) else {
                 return fallback.clone();
@@ -70,16 +93,21 @@ impl<'a> Offers<'a> {
             // Callers differ by namespace only if one of the destinations is in it.
             let home = Some(namespace).filter(|home| offer.namespaces.contains(home));
             let id = ids
-                .entry((class.capture, home, class.set))
+                .entry((class.capture, home, class.set, class.behind))
                 .or_insert_with(|| {
-                    let id = id(class.capture, home, offer);
-                    let made = || Arc::new(self.group(class.capture, home, offer, &mut missed));
+                    let behind = callers.behind.get(class.behind);
+                    let own = offer.own(behind.map_or(&[], Vec::as_slice));
+                    let id = id(class.capture, home, offer, &own);
+                    let made =
+                        || Arc::new(self.group(class.capture, home, offer, &own, &mut missed));
                     groups.entry(id.clone()).or_insert_with(made);
+                    self.report_own(offer, &own, &mut findings);
                     id
                 });
             id.clone()
         });
         let by_class = by_class.collect();
+        findings.report(report);
         self.report(&missed, report);
         let grouped = before.then(callers, by_class);
         let model = Model {
@@ -99,11 +127,16 @@ impl<'a> Offers<'a> {
             let priority = self.priority(plugin);
             for (destination, claim) in self.claims.get(plugin).into_iter().flatten() {
                 destinations.entry(*destination).or_default().push(claim);
-                edges.extend(claim.mirror.as_ref().map(|mirror| Edge {
-                    destination,
-                    claim,
-                    mirror,
-                    priority,
+                let mirror = claim.mirror.as_ref().filter(|_| self.is_on);
+                edges.extend(mirror.and_then(|mirror| {
+                    Some(Edge {
+                        destination,
+                        claim,
+                        mirror,
+                        priority,
+                        from: self.places.of(destination),
+                        to: self.places.at(&mirror.target)?,
+                    })
                 }));
             }
         }
@@ -111,7 +144,7 @@ impl<'a> Offers<'a> {
             .keys()
             .map(|service| service.namespace.as_str())
             .collect();
-        let mut cuts = graph::cut(edges, self.places, findings);
+        let mut cuts = graph::cut(edges, findings);
         for (destination, claims) in &destinations {
             crowded::cut(destination, claims, &mut cuts, findings);
         }
@@ -126,6 +159,17 @@ impl<'a> Offers<'a> {
         match self.plugins.role(plugin) {
             Some(PluginRole::Mirror { priority }) => priority,
             _ => 0.0,
+        }
+    }
+
+    /// Says whose calls are not copied to themselves.
+    fn report_own(&self, offer: &Offer<'a>, own: &Cuts<'_>, findings: &mut Findings<'a>) {
+        if self.is_on && !own.is_empty() {
+            for (destination, claim) in offer.claims() {
+                if own.contains(&(destination, claim.rule)) {
+                    behind::report(destination, claim, findings);
+                }
+            }
         }
     }
 
@@ -145,15 +189,18 @@ impl<'a> Offers<'a> {
         capture: Capture,
         home: Option<&str>,
         offer: &Offer<'_>,
+        own: &Cuts<'_>,
         missed: &mut BTreeSet<Missed>,
     ) -> Group {
         let destinations = offer.destinations.iter();
         let destinations = destinations.filter_map(|(name, claims)| {
             let service = self.services.get(name)?;
-            let uncut = claims
-                .iter()
-                .filter(|claim| !offer.cuts.contains(&(*name, claim.rule)));
-            let mirrors: Vec<Mirror> = uncut.filter_map(|claim| claim.mirror.clone()).collect();
+            let is_kept = |claim: &&&Claim<'_>| {
+                let mirror = (*name, claim.rule);
+                self.is_on && !offer.cuts.contains(&mirror) && !own.contains(&mirror)
+            };
+            let kept = claims.iter().filter(is_kept);
+            let mirrors: Vec<Mirror> = kept.filter_map(|claim| claim.mirror.clone()).collect();
             let ports = service
                 .served_ports()
                 .map(|(port, backend)| DestinationPort {
@@ -216,8 +263,8 @@ impl Grouped {
 }
 
 /// Names a group by who it is for and which rules apply, not by what they say: it outlives a change of a share, a target,
-/// an endpoint or an order.
-fn id(capture: Capture, home: Option<&str>, offer: &Offer<'_>) -> GroupId {
+/// an endpoint or an order. `own` are the rules that apply to others only.
+fn id(capture: Capture, home: Option<&str>, offer: &Offer<'_>, own: &Cuts<'_>) -> GroupId {
     let mut text = capture.to_string();
     for (destination, claims) in &offer.destinations {
         let place = if home == Some(destination.namespace.as_str()) {
@@ -231,6 +278,9 @@ fn id(capture: Capture, home: Option<&str>, offer: &Offer<'_>) -> GroupId {
         for rule in rules {
             write!(text, " {rule}").expect("writing to a string does not fail");
         }
+    }
+    for (destination, rule) in own {
+        write!(text, "\nown {destination} {rule}").expect("writing to a string does not fail");
     }
     GroupId::new(format!(
         "{:032x}",

@@ -13,6 +13,7 @@
 //! sidecar even while nothing is mirrored from it, so that the requests themselves take the same way before and after.
 
 mod addresses;
+mod behind;
 mod brakes;
 mod by_label;
 mod callers;
@@ -126,9 +127,6 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
         report_unconfigured(&rules, &chains, objects, &mut report);
     } else {
         report_policy_off(mesh_config, &rules, &plugins, &mut report);
-        for claim in claims.values_mut().flat_map(BTreeMap::values_mut) {
-            claim.mirror = None;
-        }
     }
 
     let callers = Callers::find(
@@ -136,10 +134,12 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
         &chains,
         &kept.captures,
         settings.capture,
+        &behind::targets(&claims, &services),
         kept.grouped.callers.as_ref(),
     );
     report.extend(callers.report.iter().cloned());
     let offers = groups::Offers {
+        is_on,
         plugins: &plugins,
         claims: &claims,
         services: &services,

@@ -61,17 +61,16 @@ impl<'a> Places<'a> {
         Self(places.collect())
     }
 
-    /// The places of all HTTP ports of a Service.
-    pub(super) fn of(&self, service: &Namespaced) -> impl Iterator<Item = Place> {
-        let ports = self.0.get(service).map_or(&[][..], Vec::as_slice);
-        ports.iter().map(|(_, place)| *place)
+    /// The HTTP ports of a Service, each with its place.
+    pub(super) fn of(&self, service: &Namespaced) -> &[(NonZeroU16, Place)] {
+        self.0.get(service).map_or(&[], Vec::as_slice)
     }
 
     /// The place of a backend, which is an HTTP port of one of the Services.
     pub(super) fn at(&self, backend: &Backend) -> Option<Place> {
-        let ports = self.0.get(&backend.service)?;
-        let mut ports = ports.iter().filter(|(port, _)| *port == backend.port);
-        ports.next().map(|(_, place)| *place)
+        let mut ports = self.of(&backend.service).iter();
+        let found = ports.find(|(port, _)| *port == backend.port);
+        found.map(|(_, place)| *place)
     }
 }
 
@@ -112,10 +111,11 @@ mod tests {
         }
         let services = Services::read(&objects, &names.iter().collect(), &mut Report::default());
         let places = Places::find(&services);
-        let all: BTreeSet<_> = names.iter().flat_map(|name| places.of(name)).collect();
+        let of = |name| places.of(name).iter().map(|(_, place)| *place);
+        let all: BTreeSet<_> = names.iter().flat_map(of).collect();
         for name in &names {
             let backend = services.get(name).unwrap().http_ports().next().unwrap();
-            assert!(places.of(name).eq(places.at(backend)));
+            assert!(of(name).eq(places.at(backend)));
         }
         all.len() == 1
     }

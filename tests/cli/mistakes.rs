@@ -298,6 +298,37 @@ pub(crate) const MISTAKES: &[Mistake] = &[
             "  chains:\n    - name: outbound-http\n      plugins: [traffic-mirror, again]\n",
         ),
     ),
+    mistake(
+        "MP335",
+        MIRROR,
+        "# What is mirrored:",
+        concat!(
+            "kind: Service\napiVersion: v1\n",
+            "metadata: {name: pipy-ok-v3, namespace: pipy}\n",
+            "spec:\n  selector: {version: v3}\n  ports: [{port: 8080}]\n---\n",
+            "kind: PluginConfig\napiVersion: plugin.flomesh.io/v1alpha1\n",
+            "metadata: {name: further, namespace: curl}\n",
+            "spec:\n  plugin: traffic-mirror\n",
+            "  destinationRefs: [{kind: Service, namespace: pipy, name: pipy-ok-v2}]\n",
+            "  config: {namespace: pipy, service: pipy-ok-v3, port: 8080, percentage: {value: 1}}\n",
+            "---\n# What is mirrored:",
+        ),
+    ),
+    mistake(
+        "MP337",
+        MIRROR,
+        concat!(
+            "    podSelector:\n      matchLabels:\n        app: curl\n",
+            "    namespaceSelector:\n      matchExpressions:\n",
+            "        - key: openservicemesh.io/monitored-by\n",
+            "          operator: In\n          values: [\"osm\"]\n",
+        ),
+        concat!(
+            "    podSelector: {}\n---\n",
+            "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: v2, namespace: pipy}\n",
+            "spec: {template: {metadata: {labels: {app: pipy-ok, version: v2}}}}\n",
+        ),
+    ),
     // The configuration: keys and values.
     mistake(
         "MP311",

@@ -293,3 +293,40 @@ fn a_ring_of_many_is_cut_once() {
         .collect();
     assert_eq!(cut, ["MirrorCircle m300"]);
 }
+
+#[test]
+fn a_shadow_does_not_mirror_to_itself() {
+    let mut world = world();
+    for app in ["b", "c"] {
+        world.add(json!({
+            "kind": "Pod", "metadata": {"name": app, "namespace": "pipy", "labels": {"app": app}},
+        }));
+        world.add(json!({
+            "kind": "PluginChain", "metadata": {"name": app, "namespace": "pipy"},
+            "spec": {
+                "chains": [{"name": "outbound-http", "plugins": ["traffic-mirror", "second"]}],
+                "selectors": {"podSelector": {"matchLabels": {"app": app}}},
+            },
+        }));
+    }
+    mirror(&mut world, "m", "traffic-mirror", "a", "b");
+    mirror(&mut world, "n", "second", "a", "c");
+    for (node, mirrors) in [
+        ("curl/curl", ["a>b", "a>c"].as_slice()),
+        ("pipy/b", &["a>c"]),
+        ("pipy/c", &["a>b"]),
+    ] {
+        let (found, said) = outcome(&mut world, node);
+        assert_eq!(found, mirrors, "{node}");
+        assert_eq!(said, ["OwnCalls m", "OwnCalls n"]);
+    }
+    // Who is behind a target is looked at anew when that changes.
+    service(&mut world, "b", json!({"app": "other"}), "10.1.2.1");
+    assert_eq!(outcome(&mut world, "pipy/b").0, ["a>b", "a>c"]);
+    mirror(&mut world, "n", "second", "a", "d");
+    let (found, said) = outcome(&mut world, "pipy/c");
+    assert_eq!(
+        (found, said),
+        (vec!["a>b".to_owned(), "a>d".to_owned()], vec![])
+    );
+}

@@ -1,12 +1,27 @@
 //! Mirrors that lead in a circle: a request has one copy, and a copy has none.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+use hyper::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
 
+use super::rig::caller::Caller;
+use super::rig::control_plane::ControlPlane;
 use super::rig::echo::{Echo, Seen};
-use super::rig::eventually;
-use super::rig::sidecar::Plane;
+use super::rig::mesh::Mesh;
+use super::rig::sidecar::{Plane, Sidecar};
 use super::rig::stage::{Stage, URL};
+use super::rig::{eventually, free_address};
 
 /// The shadow's own address, which callers may use as well.
 const SHADOW: &str = "http://pipy-ok-v2.pipy:8080/";
@@ -78,5 +93,90 @@ async fn two_services_that_mirror_to_each_other_copy_each_request_once_at_most()
             "{stage}: a copy is not copied"
         );
         stage.assert_no_nack();
+    }
+}
+
+/// A shadow that asks the live service, through its own sidecar, for `/again` when it is asked for that or for `/once`.
+/// Counts how often; after the first ten it does no more.
+fn calls_on(listener: TcpListener, sidecar: SocketAddr) -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let count = Arc::clone(&counted);
+            let answer = service_fn(move |request: Request<Incoming>| {
+                let is_asked = ["/once", "/again"].contains(&request.uri().path());
+                let calls = is_asked && count.fetch_add(1, Ordering::Relaxed) < 10;
+                async move {
+                    if calls {
+                        let mut caller = Caller::connect(sidecar).await;
+                        let again = format!("{URL}again");
+                        caller.call("GET", &again, b"").await.unwrap();
+                    }
+                    Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+                }
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_that_calls_on_in_answer_to_a_copy_comes_to_an_end() {
+    for plane in Plane::ALL {
+        let live = Echo::start("v1").await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mesh = Mesh::new(live.address, listener.local_addr().unwrap());
+        // Everybody mirrors, the shadow too.
+        mesh.edit(
+            "mirror.yaml",
+            "    podSelector:\n      matchLabels:\n        app: curl\n",
+            "",
+        );
+        let its_sidecar = free_address();
+        let shadow = format!(
+            "kind: Deployment\napiVersion: apps/v1\nmetadata: {{name: v2, namespace: pipy}}\n\
+             spec: {{template: {{metadata: {{labels: {{app: pipy-ok, version: v2}}, \
+             annotations: {{mirrorplane.io/listen: '{its_sidecar}'}}}}}}}}\n"
+        );
+        mesh.write("shadow.yaml", &shadow);
+        let control_plane = ControlPlane::start(mesh.path()).await;
+        let at = control_plane.address;
+        let Some(behind) = Sidecar::launch_at(plane, at, its_sidecar, "pipy/v2", None, None) else {
+            continue;
+        };
+        behind.serves().await;
+        let Some(sidecar) = Sidecar::start(plane, &control_plane).await else {
+            continue;
+        };
+        let copies = calls_on(listener, its_sidecar);
+        for sidecar in [&behind, &sidecar] {
+            eventually("the live service answers", || async {
+                let mut caller = Caller::connect(sidecar.proxy).await;
+                let answer = caller.call("GET", URL, b"").await.ok()?;
+                (answer.status() == 200).then_some(())
+            })
+            .await;
+        }
+        live.settled().await;
+        live.forget();
+        let mut caller = Caller::connect(sidecar.proxy).await;
+        caller
+            .call("GET", &format!("{URL}once"), b"")
+            .await
+            .unwrap();
+        eventually("the shadow has called on", || async {
+            (live.count() >= 2).then_some(())
+        })
+        .await;
+        live.settled().await;
+        let paths: Vec<_> = live.seen().into_iter().map(|seen| seen.path).collect();
+        assert_eq!(
+            (paths.as_slice(), copies.load(Ordering::Relaxed)),
+            (["/once".to_owned(), "/again".to_owned()].as_slice(), 1),
+            "{plane}: the shadow's own call is not copied to it"
+        );
+        assert!(!control_plane.log().contains("MP503"), "{plane}");
     }
 }
