@@ -33,6 +33,7 @@ mod shared;
 mod state;
 mod stats;
 mod support;
+mod supported;
 mod task;
 mod upgrade;
 mod upstream;

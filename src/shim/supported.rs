@@ -1,0 +1,330 @@
+//! The fields that a message may have, and that the shim does.
+
+/// The supported fields, by message. Wrappers, durations and structs of `google.protobuf` are values.
+pub(super) const SUPPORTED: &[(&str, &[&str])] = &[
+    (
+        "envoy.config.cluster.v3.Cluster",
+        &[
+            "name",
+            "type",
+            "cluster_type",
+            "eds_cluster_config",
+            "connect_timeout",
+            "lb_policy",
+            "per_connection_buffer_limit_bytes",
+            "circuit_breakers",
+            "typed_extension_protocol_options",
+        ],
+    ),
+    (
+        "envoy.config.cluster.v3.Cluster.CustomClusterType",
+        &["name", "typed_config"],
+    ),
+    (
+        "envoy.config.cluster.v3.Cluster.EdsClusterConfig",
+        &["eds_config", "service_name"],
+    ),
+    ("envoy.config.cluster.v3.CircuitBreakers", &["thresholds"]),
+    (
+        "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
+        // The shim never retries, so any bound on retries holds; it counts overflows whether tracked or not.
+        &[
+            "priority",
+            "max_connections",
+            "max_pending_requests",
+            "max_requests",
+            "max_retries",
+            "track_remaining",
+        ],
+    ),
+    (
+        "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+        // The shim speaks no TLS: what is insecure about it is not there.
+        &["dns_cache_config", "allow_insecure_cluster_options"],
+    ),
+    (
+        "envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig",
+        // The shim keeps no cache: any size of it holds.
+        &[
+            "name",
+            "dns_lookup_family",
+            "max_hosts",
+            "dns_cache_circuit_breaker",
+        ],
+    ),
+    (
+        "envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheCircuitBreakers",
+        &["max_pending_requests"],
+    ),
+    (
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        &[
+            "common_http_protocol_options",
+            "explicit_http_config",
+            "use_downstream_protocol_config",
+            "http_filters",
+        ],
+    ),
+    (
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig",
+        &["http_protocol_options", "http2_protocol_options"],
+    ),
+    (
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig",
+        &["http_protocol_options", "http2_protocol_options"],
+    ),
+    (
+        "envoy.config.core.v3.HttpProtocolOptions",
+        &[
+            "idle_timeout",
+            "max_headers_count",
+            "max_requests_per_connection",
+            "max_response_headers_kb",
+            "max_stream_duration",
+        ],
+    ),
+    (
+        "envoy.config.core.v3.Http1ProtocolOptions",
+        // Trailers pass in any case.
+        &["accept_http_10", "enable_trailers", "header_key_format"],
+    ),
+    (
+        "envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat",
+        &["stateful_formatter"],
+    ),
+    (
+        "envoy.config.core.v3.TypedExtensionConfig",
+        &["name", "typed_config"],
+    ),
+    (
+        "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig",
+        &["forward_reason_phrase"],
+    ),
+    (
+        "envoy.config.core.v3.Http2ProtocolOptions",
+        &["max_concurrent_streams"],
+    ),
+    ("envoy.config.core.v3.AggregatedConfigSource", &[]),
+    (
+        "envoy.config.core.v3.ConfigSource",
+        &["ads", "resource_api_version", "initial_fetch_timeout"],
+    ),
+    ("envoy.config.core.v3.Address", &["socket_address"]),
+    (
+        "envoy.config.core.v3.SocketAddress",
+        &["protocol", "address", "port_value"],
+    ),
+    (
+        "envoy.config.core.v3.Locality",
+        &["region", "zone", "sub_zone"],
+    ),
+    (
+        "envoy.config.endpoint.v3.ClusterLoadAssignment",
+        &["cluster_name", "endpoints"],
+    ),
+    (
+        "envoy.config.endpoint.v3.LocalityLbEndpoints",
+        &[
+            "locality",
+            "lb_endpoints",
+            "load_balancing_weight",
+            "priority",
+        ],
+    ),
+    ("envoy.config.endpoint.v3.LbEndpoint", &["endpoint"]),
+    ("envoy.config.endpoint.v3.Endpoint", &["address"]),
+    (
+        "envoy.config.listener.v3.Listener",
+        &[
+            "name",
+            "address",
+            "filter_chains",
+            "traffic_direction",
+            "stat_prefix",
+        ],
+    ),
+    ("envoy.config.listener.v3.FilterChain", &["name", "filters"]),
+    ("envoy.config.listener.v3.Filter", &["name", "typed_config"]),
+    (
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        &[
+            "stat_prefix",
+            "codec_type",
+            "rds",
+            "early_header_mutation_extensions",
+            "http_filters",
+            "upgrade_configs",
+            "server_header_transformation",
+            "common_http_protocol_options",
+            "http_protocol_options",
+            "http2_protocol_options",
+            "max_request_headers_kb",
+            // The shim answers `Expect: 100-continue` itself, once the upstream reads the body.
+            "proxy_100_continue",
+            "stream_idle_timeout",
+            "skip_xff_append",
+            "preserve_external_request_id",
+        ],
+    ),
+    (
+        "envoy.extensions.filters.network.http_connection_manager.v3.Rds",
+        &["config_source", "route_config_name"],
+    ),
+    (
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig",
+        &["upgrade_type", "enabled"],
+    ),
+    (
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
+        &["name", "typed_config"],
+    ),
+    (
+        "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig",
+        &["dns_cache_config"],
+    ),
+    (
+        "envoy.extensions.filters.http.router.v3.Router",
+        &["suppress_envoy_headers"],
+    ),
+    (
+        "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        &["mutations"],
+    ),
+    (
+        "envoy.extensions.filters.http.header_mutation.v3.Mutations",
+        &["request_mutations"],
+    ),
+    (
+        "envoy.extensions.filters.http.lua.v3.Lua",
+        &["default_source_code"],
+    ),
+    (
+        "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
+        &[],
+    ),
+    (
+        "envoy.config.route.v3.RouteConfiguration",
+        &["name", "virtual_hosts", "request_headers_to_remove"],
+    ),
+    (
+        "envoy.config.route.v3.VirtualHost",
+        &["name", "domains", "routes", "matcher", "require_tls"],
+    ),
+    ("envoy.config.route.v3.RouteList", &["routes"]),
+    (
+        "xds.type.matcher.v3.Matcher",
+        &["matcher_list", "on_no_match"],
+    ),
+    ("xds.type.matcher.v3.Matcher.OnMatch", &["action"]),
+    ("xds.type.matcher.v3.Matcher.MatcherList", &["matchers"]),
+    (
+        "xds.type.matcher.v3.Matcher.MatcherList.FieldMatcher",
+        &["predicate", "on_match"],
+    ),
+    (
+        "xds.type.matcher.v3.Matcher.MatcherList.Predicate",
+        &["single_predicate", "and_matcher"],
+    ),
+    (
+        "xds.type.matcher.v3.Matcher.MatcherList.Predicate.PredicateList",
+        &["predicate"],
+    ),
+    (
+        "xds.type.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate",
+        &["input", "custom_match"],
+    ),
+    (
+        "xds.core.v3.TypedExtensionConfig",
+        &["name", "typed_config"],
+    ),
+    (
+        "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+        &["header_name"],
+    ),
+    (
+        "envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction",
+        &["runtime_fraction", "seed"],
+    ),
+    (
+        "envoy.config.route.v3.Route",
+        &["name", "match", "route", "direct_response", "stat_prefix"],
+    ),
+    (
+        "envoy.config.route.v3.RouteMatch",
+        &["prefix", "path", "headers", "query_parameters"],
+    ),
+    (
+        "envoy.config.route.v3.QueryParameterMatcher",
+        &["name", "present_match", "string_match"],
+    ),
+    (
+        "envoy.config.route.v3.HeaderMatcher",
+        &[
+            "name",
+            "invert_match",
+            "treat_missing_header_as_empty",
+            "exact_match",
+            "safe_regex_match",
+            "range_match",
+            "present_match",
+            "prefix_match",
+            "suffix_match",
+            "contains_match",
+            "string_match",
+        ],
+    ),
+    (
+        "envoy.type.matcher.v3.StringMatcher",
+        &["exact", "prefix", "suffix", "contains", "safe_regex"],
+    ),
+    (
+        "envoy.type.matcher.v3.RegexMatcher",
+        &["google_re2", "regex"],
+    ),
+    ("envoy.type.matcher.v3.RegexMatcher.GoogleRE2", &[]),
+    ("envoy.type.v3.Int64Range", &["start", "end"]),
+    (
+        "envoy.type.v3.FractionalPercent",
+        &["numerator", "denominator"],
+    ),
+    (
+        "envoy.config.route.v3.DirectResponseAction",
+        &["status", "body"],
+    ),
+    (
+        "envoy.config.core.v3.DataSource",
+        &["inline_bytes", "inline_string"],
+    ),
+    (
+        "envoy.config.route.v3.RouteAction",
+        &["cluster", "timeout", "request_mirror_policies"],
+    ),
+    (
+        "envoy.config.route.v3.RouteAction.RequestMirrorPolicy",
+        &[
+            "cluster",
+            "runtime_fraction",
+            "disable_shadow_host_suffix_append",
+            "request_headers_mutations",
+            "host_rewrite_literal",
+        ],
+    ),
+    (
+        "envoy.config.core.v3.RuntimeFractionalPercent",
+        &["default_value", "runtime_key"],
+    ),
+    (
+        "envoy.config.common.mutation_rules.v3.HeaderMutation",
+        &["remove", "append"],
+    ),
+    (
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        &["mutations"],
+    ),
+    (
+        "envoy.config.core.v3.HeaderValueOption",
+        &["header", "append_action"],
+    ),
+    ("envoy.config.core.v3.HeaderValue", &["key", "value"]),
+    ("envoy.service.runtime.v3.Runtime", &["name", "layer"]),
+];
