@@ -303,6 +303,7 @@ fn know<'a>(
             model: Arc::new(model.clone()),
             ramps: Arc::clone(&step.ramps),
             budgets: Arc::clone(&step.budgets),
+            rates: Arc::clone(&step.rates),
             rollouts,
         })));
     }

@@ -16,6 +16,7 @@ use crate::model::Blown;
 use crate::model::Findings;
 use crate::model::GroupId;
 use crate::model::Model;
+use crate::model::Rate;
 use crate::model::Watched;
 use crate::name::Namespaced;
 use crate::resolve::Kept;
@@ -49,6 +50,8 @@ pub struct Step {
     pub ramps: Arc<BTreeMap<Namespaced, Progress>>,
     /// The budgets, and which of them were exceeded.
     pub budgets: Arc<BTreeMap<Namespaced, (Watched, Option<Blown>)>>,
+    /// How many copies there may be in a second, and the shares for that.
+    pub rates: Arc<BTreeMap<Namespaced, Rate>>,
     /// When the same objects come to something else: the next step of a ramp.
     pub until: Option<SystemTime>,
 }
@@ -78,7 +81,10 @@ impl Pipeline {
         let held = brake::hold(&resolved.brakes, objects, &mut self.begun, found, now);
         let model = brake::apply(resolved.model, &held.caps);
         let mut report = resolved.report;
+        let (rates, caps, held_by_rates) = brake::rates(&held, &model, objects);
+        let model = brake::apply(model, &caps);
         report.merge(held.report);
+        report.merge(held_by_rates);
         let (built, faults) = debug_span!("build").in_scope(|| build(model, self.last.as_ref()));
         let world = Arc::clone(&built.world);
         self.last = Some(built);
@@ -88,6 +94,7 @@ impl Pipeline {
             faults,
             ramps: Arc::new(held.ramps),
             budgets: Arc::new(held.budgets),
+            rates: Arc::new(rates),
             until: held.until,
         }
     }

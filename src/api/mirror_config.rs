@@ -59,6 +59,9 @@ pub struct MirrorConfig {
     /// How many copies may fail before there are no more; any number if absent.
     #[serde(default)]
     pub budget: Option<BudgetConfig>,
+    /// How many copies all sidecars may send in a second, together; the share is lowered for it. Any number if absent.
+    #[serde(default)]
+    pub max_requests_per_second: Option<u32>,
 }
 
 /// How many copies may fail. A copy fails if it is answered with 500 or above, or not at all, or not within `timeout`.

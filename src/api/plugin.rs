@@ -86,12 +86,14 @@ pub struct PluginConfig {
 
 /// The part of a [`PluginConfig`]'s status that is read again: all replicas go by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Recorded {
     /// When its ramp began.
     pub ramp: Option<RecordedRamp>,
     /// That its budget was exceeded.
     pub budget: Option<BudgetStatus>,
+    /// The largest share, in millionths, at which there are not too many copies.
+    pub rate_share: Option<i32>,
 }
 
 /// When a ramp began.

@@ -39,6 +39,9 @@ pub struct PluginConfigStatus {
     /// That its budget was exceeded, if it was: nothing is mirrored until it is resumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetStatus>,
+    /// The largest share, in millionths, at which there are not more copies in a second than there may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_share: Option<i32>,
 }
 
 /// That a budget was exceeded.

@@ -1,6 +1,7 @@
 //! How far each rule is held down at a moment, why, and until when. Pure: time is given.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::SystemTime;
 
 use prost_types::Timestamp;
@@ -32,6 +33,8 @@ pub struct Held {
     pub ramps: BTreeMap<Namespaced, Progress>,
     /// The budgets, and which of them were exceeded.
     pub budgets: BTreeMap<Namespaced, (Watched, Option<Blown>)>,
+    /// The largest shares for the sake of a rate, and whether this process alone decides them.
+    pub rates: BTreeMap<Namespaced, (NonZeroU32, Fraction, bool)>,
     /// What there is to say about it.
     pub report: Report,
     /// When any of it changes by itself.
@@ -48,6 +51,9 @@ pub struct Progress {
     /// Where it is, of how many steps; `None` before its start is recorded.
     pub stage: Option<(Stage, usize)>,
 }
+
+/// The share of a rule with a rate, as long as nobody knows how many requests there are.
+pub const CAREFUL: Fraction = Fraction::HUNDREDTH;
 
 /// Since when this process knows the ramps whose start is written nowhere, and which steps they had.
 #[derive(Clone, Debug, Default)]
@@ -94,6 +100,15 @@ pub fn hold(
             let silent = found.silent.get(rule);
             held.report
                 .extend(silent.map(|silent| unjudged(*silent, config)));
+        }
+        if let (Some(limit), Some(config)) = (brake.rate, config) {
+            let local = config.origin.document.is_some();
+            let share = match local {
+                true => found.shares.get(rule).copied(),
+                false => recorded_share(config),
+            };
+            let share = share.unwrap_or(CAREFUL);
+            held.rates.insert(rule.clone(), (limit, share, local));
         }
         if brake.stopped {
             held.caps.insert(rule.clone(), Fraction::ZERO);
@@ -206,6 +221,11 @@ fn unjudged((silent, all): (usize, usize), config: &Sourced<PluginConfig>) -> Di
     Diagnostic::new(Code::BudgetUnjudged, &config.origin, path, message)
         .effect("their copies do not count for the budget")
         .help("restart their Pods, or make their bootstraps anew: they were started before budgets were known")
+}
+
+fn recorded_share(config: &Sourced<PluginConfig>) -> Option<Fraction> {
+    let recorded = config.object.status.rate_share?;
+    Fraction::from_millionths(u32::try_from(recorded).ok()?)
 }
 
 /// That the budget was exceeded, as all replicas read it; a file has no status.

@@ -5,6 +5,7 @@
 
 mod hold;
 mod ramp;
+mod rates;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,8 +16,9 @@ use crate::model::Mirror;
 use crate::model::Model;
 use crate::name::Namespaced;
 
-pub use self::hold::{Begun, Held, Progress, hold};
+pub use self::hold::{Begun, CAREFUL, Held, Progress, hold};
 pub use self::ramp::{Stage, stage};
+pub use self::rates::rates;
 
 /// The most that a rule may mirror now, of the rules of which there is anything to say.
 pub type Caps = BTreeMap<Namespaced, Fraction>;

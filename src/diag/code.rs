@@ -156,6 +156,7 @@ codes! {
     RampStepTooLarge = "MP705", Info, "a step of a ramp above the percentage";
     BudgetBlown = "MP706", Warning, "a mirror that is stopped because too many copies failed";
     BudgetUnjudged = "MP707", Warning, "sidecars that do not report how copies fare";
+    RateHeld = "MP708", Info, "a share that is lowered for the sake of maxRequestsPerSecond";
 }
 
 impl fmt::Display for Code {

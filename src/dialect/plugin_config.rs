@@ -259,6 +259,7 @@ mod tests {
             ramp: None,
             credentials: None,
             budget: None,
+            rate: None,
             terms: Arc::default(),
         };
         let refs = json!([{"kind": "Service", "namespace": "pipy", "name": "v1"}]);

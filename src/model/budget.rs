@@ -1,6 +1,7 @@
 //! How many copies may fail.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -40,6 +41,19 @@ pub struct Blown {
     pub reason: String,
 }
 
+/// How many copies of a rule there may be in a second, and what its share is for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// The sum of all sidecars.
+    pub limit: NonZeroU32,
+    /// The share that is in force.
+    pub share: Fraction,
+    /// What it would be without the limit.
+    pub most: Fraction,
+    /// Whether this process decides alone, since there is no status to share.
+    pub local: bool,
+}
+
 /// What the sidecars of one control plane show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -47,6 +61,8 @@ pub struct Findings {
     pub blown: BTreeMap<Namespaced, Blown>,
     /// The rules with sidecars that do not report: how many, of how many that have the rule.
     pub silent: BTreeMap<Namespaced, (usize, usize)>,
+    /// The shares at which there are not too many copies, where this process decides alone.
+    pub shares: BTreeMap<Namespaced, Fraction>,
 }
 
 impl Watched {

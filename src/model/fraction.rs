@@ -14,6 +14,8 @@ impl Fraction {
     pub const ZERO: Self = Self(0);
     /// Everything is mirrored.
     pub const ONE: Self = Self(1_000_000);
+    /// One in a hundred.
+    pub const HUNDREDTH: Self = Self(10_000);
     /// The smallest share above nothing.
     pub const SMALLEST: Self = Self(1);
 

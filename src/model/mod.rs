@@ -15,7 +15,7 @@ mod ramp;
 mod selection;
 
 pub use backend::{Backend, Protocol};
-pub use budget::{Blown, Budget, Findings, Watched};
+pub use budget::{Blown, Budget, Findings, Rate, Watched};
 pub use capture::{CAPTURE_PORT, Capture, NotACapture, READY_PORT, SIDECAR_PORTS};
 pub use changes::Changes;
 pub use copy::{CopyHost, CopyPolicy, Credentials, HeaderEdits, NewPath};

@@ -1,5 +1,6 @@
 //! What may hold the share of a rule below what its object asks for.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::SystemTime;
@@ -16,6 +17,8 @@ pub struct Brake {
     pub ramp: Option<Arc<Ramp>>,
     /// How many of its copies may fail.
     pub watched: Option<Watched>,
+    /// How many copies there may be in a second.
+    pub rate: Option<NonZeroU32>,
 }
 
 /// Steps by which a share is reached.

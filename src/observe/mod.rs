@@ -9,10 +9,14 @@
 //! is to be copied, and nothing else. A replica judges by the sidecars that are connected to it; where there are several, one
 //! that finds a budget exceeded is enough for all of them, who hear of it by the status of the object.
 
+mod governor;
 mod guard;
+mod rate;
 mod run;
 mod window;
 
+pub use governor::{Governor, loads};
 pub use guard::judge;
-pub use run::{run, wanted};
+pub use rate::{PACE, next};
+pub use run::{Watching, run, wanted};
 pub use window::{Outcomes, Window};

@@ -11,11 +11,15 @@ use tokio::time::Instant;
 use tokio::time::MissedTickBehavior;
 use tokio::time::interval;
 
+use super::governor::Governor;
+use super::governor::loads;
 use super::guard::judge;
+use super::rate::PACE;
 use super::window::Window;
 use crate::model::Blown;
 use crate::model::Findings;
 use crate::model::Model;
+use crate::model::Rate;
 use crate::model::Watched;
 use crate::name::Namespaced;
 use crate::server::Load;
@@ -37,9 +41,14 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// For how long a sidecar may be connected before it is missed: its streams do not begin at once.
 const COMING: Duration = Duration::from_secs(15);
 
-/// What to ask sidecars for: the loads of the clusters of copies whose rule has a budget.
-pub fn wanted(model: &Model, watched: &BTreeMap<Namespaced, Watched>) -> Wanted {
-    let Some(shortest) = watched.values().map(|one| one.budget.window).min() else {
+/// What to ask sidecars for: the loads of the clusters of copies whose rule has a budget or a rate.
+pub fn wanted(
+    model: &Model,
+    watched: &BTreeMap<Namespaced, Watched>,
+    rates: &BTreeMap<Namespaced, Rate>,
+) -> Wanted {
+    let windows = watched.values().map(|one| one.budget.window / REPORTS);
+    let Some(shortest) = windows.chain(rates.values().map(|_| PACE / 2)).min() else {
         return Wanted::default();
     };
     let mut clusters = BTreeMap::new();
@@ -47,7 +56,7 @@ pub fn wanted(model: &Model, watched: &BTreeMap<Namespaced, Watched>) -> Wanted 
         let ports = group.destinations.iter().flat_map(|one| &one.ports);
         let mirrors = ports.flat_map(|port| &port.mirrors);
         let mut names: Vec<String> = mirrors
-            .filter(|mirror| watched.contains_key(&mirror.rule))
+            .filter(|mirror| watched.contains_key(&mirror.rule) || rates.contains_key(&mirror.rule))
             .map(|mirror| {
                 let rule = mirror.rule.clone();
                 let target = ServicePort::from(&*mirror.target);
@@ -63,18 +72,28 @@ pub fn wanted(model: &Model, watched: &BTreeMap<Namespaced, Watched>) -> Wanted 
     Wanted {
         nodes: Arc::clone(&model.nodes),
         clusters,
-        interval: (shortest / REPORTS).clamp(LOOK, LONGEST),
+        interval: shortest.clamp(LOOK, LONGEST),
     }
+}
+
+/// What is watched for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watching {
+    /// The budgets.
+    pub budgets: BTreeMap<Namespaced, Watched>,
+    /// The rates of rules whose shares this process decides alone.
+    pub rates: BTreeMap<Namespaced, Rate>,
 }
 
 /// Judges the reports of this server's sidecars for ever, or until nobody says any more what to watch. A finding stays
 /// until the rule is another one, or somebody says that it is to go on.
 pub async fn run(
     stats: Arc<Stats>,
-    watched: watch::Receiver<Arc<BTreeMap<Namespaced, Watched>>>,
+    watched: watch::Receiver<Arc<Watching>>,
     findings: watch::Sender<Arc<Findings>>,
 ) {
     let mut observer = Observer::default();
+    let mut governor = Governor::default();
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -83,16 +102,25 @@ pub async fn run(
             return;
         }
         let watched = Arc::clone(&watched.borrow());
-        let loads = by_rule(stats.loads().total());
-        let now = SystemTime::now();
-        let blown = observer.look(&watched, &loads, Instant::now(), now).clone();
-        let silent = if watched.is_empty() {
+        let loads = loads(stats.loads());
+        let (now, instant) = (SystemTime::now(), Instant::now());
+        let blown = observer
+            .look(&watched.budgets, &loads, instant, now)
+            .clone();
+        governor.look(&watched.rates, &loads, |_| 0, instant);
+        let asked = stats.loads().asked();
+        let silent = if asked.clusters.is_empty() {
             BTreeMap::new()
         } else {
             let (sidecars, reporting) = (stats.sidecars(), stats.loads().reporting());
-            silent(&sidecars, &reporting, &stats.loads().asked(), now)
+            silent(&sidecars, &reporting, &asked, now)
         };
-        let found = Findings { blown, silent };
+        let shares = governor.shares().clone();
+        let found = Findings {
+            blown,
+            silent,
+            shares,
+        };
         findings.send_if_modified(|before| {
             let differs = **before != found;
             if differs {
@@ -135,17 +163,6 @@ fn rule(cluster: &str) -> Option<Namespaced> {
         Ok(ClusterName::Shadow { rule, .. }) => Some(rule),
         _ => None,
     }
-}
-
-/// The loads of all clusters of each rule.
-fn by_rule(total: BTreeMap<String, Load>) -> BTreeMap<Namespaced, Load> {
-    let mut by_rule: BTreeMap<Namespaced, Load> = BTreeMap::new();
-    for (name, load) in total {
-        if let Some(rule) = rule(&name) {
-            by_rule.entry(rule).or_default().add(&load);
-        }
-    }
-    by_rule
 }
 
 /// What is remembered from one look to the next.

@@ -28,6 +28,7 @@ pub(super) fn brakes(
             watched: spec
                 .budget
                 .and_then(|budget| watched(rule.name, budget, objects)),
+            rate: spec.rate,
         };
         (brake != Brake::default()).then(|| (rule.name.clone(), brake))
     });

@@ -11,6 +11,7 @@ use crate::model::Fraction;
 use crate::model::GroupId;
 use crate::model::Mirror;
 use crate::model::Model;
+use crate::model::Rate;
 use crate::model::Watched;
 use crate::name::Namespaced;
 use crate::rollout::Stage;
@@ -32,6 +33,8 @@ pub struct Facts {
     pub ramps: Arc<BTreeMap<Namespaced, RampProgress>>,
     /// The budgets, and which of them were exceeded.
     pub budgets: Arc<BTreeMap<Namespaced, (Watched, Option<Blown>)>>,
+    /// How many copies there may be in a second, and the shares for that.
+    pub rates: Arc<BTreeMap<Namespaced, Rate>>,
     /// The changes that are not everywhere.
     pub rollouts: Vec<Status>,
 }

@@ -29,6 +29,7 @@ use super::lease::stand;
 use super::note;
 use super::note::Owner;
 use super::ramp;
+use super::tally;
 use super::tally::Tally;
 use super::tell::Teller;
 use super::turn::News;
@@ -39,6 +40,9 @@ use super::wanted::wanted;
 use super::writer::Known;
 use super::writer::Outcome;
 use super::writer::Writer;
+use crate::name::Namespaced;
+use crate::observe;
+use crate::observe::Governor;
 use crate::server::Progress;
 use crate::server::Sidecar;
 use crate::server::Stats;
@@ -146,6 +150,7 @@ pub async fn run(
         seen: None,
         passing: BTreeMap::new(),
         refusals: Refusals::default(),
+        governor: Governor::default(),
         last: None,
     };
     tokio::select! {
@@ -196,6 +201,8 @@ struct Desk<'a> {
     /// Since when only deliveries are under way.
     passing: BTreeMap<Key, Instant>,
     refusals: Refusals,
+    /// The shares of rules that may only send so much.
+    governor: Governor,
     /// Whose status was tried last.
     last: Option<Key>,
 }
@@ -273,7 +280,12 @@ impl Desk<'_> {
         {
             self.counted = Some((seen, Tally::of(&facts, &sidecars)));
         }
-        if let Some((_, tally)) = &self.counted {
+        let loads = observe::loads(self.stats.loads());
+        self.governor
+            .look(&facts.rates, &loads, |_| 0, Instant::now());
+        self.governor.follow(&facts.rates);
+        if let Some((_, tally)) = &mut self.counted {
+            tally.sent = self.governor.sent();
             self.teller.tell(tally).await;
         }
     }
@@ -296,6 +308,14 @@ impl Desk<'_> {
         };
         let (_, known) = self.known.insert(known);
         let others = self.listener.others().await;
+        let before = self.governor.shares().clone();
+        let elsewhere = |rule: &Namespaced| tally::sent(others, rule);
+        let loads = observe::loads(self.stats.loads());
+        self.governor
+            .look(&facts.rates, &loads, elsewhere, Instant::now());
+        if before != *self.governor.shares() {
+            self.seen = None;
+        }
         let sidecars = self.stats.sidecars();
         let seen = Seen::new(&facts, &sidecars);
         let same = self
@@ -305,7 +325,7 @@ impl Desk<'_> {
         if same && self.passing.is_empty() && !self.refusals.any_due(Instant::now()) {
             return Look::Done;
         }
-        let mut wanted = wanted(&facts, &sidecars, others);
+        let mut wanted = wanted(&facts, &sidecars, others, &self.governor);
         self.seen = Some((seen, others.to_vec()));
         known.retain(|key, _| wanted.contains_key(key));
         self.passing.retain(|key, _| wanted.contains_key(key));

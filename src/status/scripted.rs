@@ -197,6 +197,7 @@ fn facts(plugins: &[String], message: &str) -> Option<Arc<Facts>> {
         model: Arc::new(model),
         ramps: Arc::default(),
         budgets: Arc::default(),
+        rates: Arc::default(),
         rollouts: Vec::new(),
     }))
 }

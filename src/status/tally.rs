@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A rule has the generation of its object, the sidecars that it is for, and those of them that have it. Who rejects it is
-//! in `rejects`, and why in `says`; `blown` are budgets that were exceeded.
+//! in `rejects`, and why in `says`; `blown` are budgets that were exceeded,
+//! `sent` copies in a second where that is limited.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub(super) struct Tally {
     pub(super) chains: BTreeMap<Namespaced, usize>,
     /// By PluginConfig: budgets that were exceeded.
     pub(super) blown: BTreeMap<Namespaced, Blown>,
+    /// By PluginConfig: copies in a second, where there is a limit.
+    pub(super) sent: BTreeMap<Namespaced, u64>,
 }
 
 /// How far a rule is.
@@ -80,6 +83,7 @@ impl Tally {
             blown: budgets
                 .filter_map(|(rule, (_, blown))| Some((rule.clone(), blown.clone()?)))
                 .collect(),
+            sent: BTreeMap::new(),
         }
     }
 
@@ -108,6 +112,8 @@ impl Tally {
         for (rule, blown) in &self.blown {
             text.blown.insert(rule.to_string(), budget::status(blown));
         }
+        let sent = self.sent.iter();
+        text.sent = sent.map(|(rule, rate)| (rule.to_string(), *rate)).collect();
         // Text and numbers are always representable.
         serde_json::to_string(&text).unwrap_or_default()
     }
@@ -135,6 +141,9 @@ impl Tally {
         }
         for (rule, said) in &text.blown {
             tally.blown.insert(rule.parse().ok()?, budget::read(said)?);
+        }
+        for (rule, rate) in &text.sent {
+            tally.sent.insert(rule.parse().ok()?, *rate);
         }
         Some(tally)
     }
@@ -166,6 +175,12 @@ pub(super) fn spread<'a>(
     sum
 }
 
+/// How many copies of a rule the sidecars of all of these send in a second.
+pub(super) fn sent<'a>(tallies: impl IntoIterator<Item = &'a Tally>, rule: &Namespaced) -> u64 {
+    let rates = tallies.into_iter().filter_map(|one| one.sent.get(rule));
+    rates.fold(0, |sum, rate| sum.saturating_add(*rate))
+}
+
 /// How many sidecars of all of these a chain selects.
 pub(super) fn selected<'a>(
     tallies: impl IntoIterator<Item = &'a Tally>,
@@ -184,6 +199,8 @@ struct Text {
     chains: BTreeMap<String, usize>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     blown: BTreeMap<String, BudgetStatus>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    sent: BTreeMap<String, u64>,
     /// By rule, the first node that rejects it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     rejects: BTreeMap<String, String>,
@@ -216,6 +233,7 @@ mod tests {
             rules: BTreeMap::from([(rule, Count { generation, spread })]),
             chains: BTreeMap::from([(chain, desired)]),
             blown: BTreeMap::new(),
+            sent: BTreeMap::new(),
         }
     }
 

@@ -25,9 +25,11 @@ use crate::api::status::PluginConfigStatus;
 use crate::api::status::PluginStatus;
 use crate::api::status::RampStatus;
 use crate::api::status::Truth;
+use crate::brake::CAREFUL;
 use crate::diag::Code;
 use crate::diag::Diagnostic;
 use crate::name::Namespaced;
+use crate::observe::Governor;
 use crate::server::Sidecar;
 
 /// The longest message, in characters. A list of everything is what `check` is for.
@@ -52,6 +54,7 @@ pub(super) fn wanted(
     facts: &Facts,
     sidecars: &[Sidecar],
     others: &[Tally],
+    governor: &Governor,
 ) -> BTreeMap<Key, Wanted> {
     let mut said: BTreeMap<Key, Vec<&Diagnostic>> = BTreeMap::new();
     for diagnostic in facts.report.iter() {
@@ -133,7 +136,12 @@ pub(super) fn wanted(
                 let ramp = facts.ramps.get(name).map(ramp::status);
                 let budget = facts.budgets.get(name);
                 let budget = budget.and_then(|one| budget::kept(name, one, others));
-                about.config(served, ramp, budget)
+                let mut fields = about.config(served, ramp, budget);
+                if facts.rates.contains_key(name) {
+                    let share = governor.share(name).unwrap_or(CAREFUL).millionths();
+                    fields["rateShare"] = Value::from(share);
+                }
+                fields
             }
         };
         let one = Wanted {

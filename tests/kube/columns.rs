@@ -125,6 +125,7 @@ async fn the_guide_works_with_its_short_names_and_kubectl_answers_what_a_user_as
         desired_sidecars: Some(12),
         ramp: None,
         budget: None,
+        rate_share: None,
     };
     let chain = PluginChainStatus {
         conditions: programmed(Truth::Unknown),

@@ -159,7 +159,7 @@ fn a_budget_is_exceeded_by_what_is_found_or_recorded_until_it_is_resumed() {
                 reason: "2 of 2".to_owned(),
             },
         )]),
-        silent: BTreeMap::new(),
+        ..Findings::default()
     };
     let recorded = |of: u64| {
         let of = format!("{of:016x}");

@@ -69,7 +69,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "status",
         &[
-            "api", "brake", "diag", "dialect", "model", "name", "rollout", "server", "source",
+            "api", "brake", "diag", "dialect", "model", "name", "observe", "rollout", "server",
+            "source",
         ],
     ),
     ("embed", &["model", "server", "snapshot"]),

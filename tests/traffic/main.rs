@@ -21,6 +21,7 @@ mod limits;
 mod live;
 mod primary;
 mod ramp;
+mod rate;
 mod restart;
 #[expect(dead_code, reason = "the tests of hazards use the rest")]
 mod rig;

@@ -1,5 +1,6 @@
-//! How many copies may fail: `budget`.
+//! How many copies may fail, and how many there may be: `budget`, `maxRequestsPerSecond`.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::decode::Reader;
@@ -52,6 +53,22 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Budget> {
         window: window?,
         min_requests: config.min_requests.map_or(REQUESTS, u64::from).max(1),
     })
+}
+
+/// Reads how many copies there may be in a second; what is wrong is reported, and counts as absent.
+pub(super) fn rate(reader: &mut Reader<'_>) -> Option<NonZeroU32> {
+    let number: u32 = reader.optional("maxRequestsPerSecond")?;
+    let rate = NonZeroU32::new(number);
+    if rate.is_none() {
+        reader.error(
+            Code::BadConfigValue,
+            FieldPath::root().key("maxRequestsPerSecond"),
+            "0 copies a second are none".to_owned(),
+            "give a whole number above 0; to mirror nothing, set `percentage.value` to 0"
+                .to_owned(),
+        );
+    }
+    rate
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ enum Presence {
     Apart,
 }
 
-const KEYS: [Key; 16] = [
+const KEYS: [Key; 17] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -64,6 +64,11 @@ const KEYS: [Key; 16] = [
     Key(
         "budget",
         "how many copies may fail: `budget: {maxFailures: 0.05}`",
+        Presence::Apart,
+    ),
+    Key(
+        "maxRequestsPerSecond",
+        "a whole number of copies",
         Presence::Apart,
     ),
 ];
@@ -325,6 +330,7 @@ mod tests {
             credentials: None,
             path: None,
             budget: None,
+            max_requests_per_second: None,
         })
         .unwrap();
         let keys = |value: &Value| {

@@ -13,6 +13,7 @@ mod selection;
 mod sticky;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -37,6 +38,8 @@ pub struct MirrorSpec {
     pub ramp: Option<Arc<Ramp>>,
     /// What becomes of the caller's credentials, where that is said.
     pub credentials: Option<Credentials>,
+    /// How many copies there may be in a second, of all sidecars together, if not any number.
+    pub rate: Option<NonZeroU32>,
     /// How many copies may fail, if not any number.
     pub budget: Option<Budget>,
     /// All else that may be left out.
@@ -67,6 +70,7 @@ pub(crate) fn read(
     let fraction = fraction(share.as_ref(), &mut reader);
     let ramp = ramp::read(&mut reader, fraction);
     let budget = budget::read(&mut reader);
+    let rate = budget::rate(&mut reader);
     let terms = Terms {
         limits: limits::read(&mut reader),
         selection: selection::read(&mut reader),
@@ -84,6 +88,7 @@ pub(crate) fn read(
         ramp,
         credentials,
         budget,
+        rate,
         terms: Arc::new(terms),
     })
 }

@@ -5,6 +5,7 @@ mod counts;
 mod following;
 mod leader;
 mod ramp;
+mod rate;
 mod refused;
 mod rights;
 mod stopped;

@@ -1,0 +1,133 @@
+//! The shares of the rules that may only send so many copies in a second. Pure: counts and time are given.
+
+use std::collections::BTreeMap;
+
+use tokio::time::Instant;
+
+use super::rate::Meter;
+use super::rate::next;
+use crate::model::Fraction;
+use crate::model::Rate;
+use crate::name::Namespaced;
+use crate::server::Load;
+use crate::server::Loads;
+use crate::translate::names::ClusterName;
+
+/// What is remembered of each rule.
+#[derive(Clone, Debug, Default)]
+pub struct Governor {
+    meters: BTreeMap<Namespaced, Meter>,
+    rates: BTreeMap<Namespaced, f64>,
+    shares: BTreeMap<Namespaced, Fraction>,
+}
+
+impl Governor {
+    /// Takes in what the sidecars have sent by now. `elsewhere` is what others send of a rule in a second.
+    pub fn look(
+        &mut self,
+        rates: &BTreeMap<Namespaced, Rate>,
+        loads: &BTreeMap<Namespaced, Load>,
+        elsewhere: impl Fn(&Namespaced) -> u64,
+        now: Instant,
+    ) {
+        self.meters.retain(|rule, _| rates.contains_key(rule));
+        self.rates.retain(|rule, _| rates.contains_key(rule));
+        self.shares.retain(|rule, _| rates.contains_key(rule));
+        for (rule, rate) in rates {
+            let load = loads.get(rule).copied().unwrap_or_default();
+            let meter = self.meters.entry(rule.clone()).or_default();
+            let share = self.shares.entry(rule.clone()).or_insert(rate.share);
+            let Some(own) = meter.read(now, &load) else {
+                continue;
+            };
+            self.rates.insert(rule.clone(), own);
+            // Of a mirror that is stopped nothing can be learned.
+            if rate.most == Fraction::ZERO || rate.share == Fraction::ZERO {
+                continue;
+            }
+            let sum = own + elsewhere(rule) as f64;
+            *share = next(u64::from(rate.limit.get()), sum, rate.share, rate.most);
+        }
+    }
+
+    /// Goes by what others have decided, so that who decides next begins with it.
+    pub fn follow(&mut self, rates: &BTreeMap<Namespaced, Rate>) {
+        let shares = rates.iter().map(|(rule, rate)| (rule.clone(), rate.share));
+        self.shares = shares.collect();
+    }
+
+    /// What the share of a rule is to be.
+    pub fn share(&self, rule: &Namespaced) -> Option<Fraction> {
+        self.shares.get(rule).copied()
+    }
+
+    /// The shares of all rules.
+    pub fn shares(&self) -> &BTreeMap<Namespaced, Fraction> {
+        &self.shares
+    }
+
+    /// How many copies the sidecars have sent in a second, to two digits: whoever is told need not be told every change.
+    pub fn sent(&self) -> BTreeMap<Namespaced, u64> {
+        let sent = self.rates.iter().map(|(rule, rate)| {
+            let unit = 10_f64.powf(rate.max(1.0).log10().floor() - 1.0).max(1.0);
+            (rule.clone(), ((rate / unit).ceil() * unit) as u64)
+        });
+        sent.filter(|(_, rate)| *rate > 0).collect()
+    }
+}
+
+/// The loads of all clusters of copies of each rule.
+pub fn loads(reported: &Loads) -> BTreeMap<Namespaced, Load> {
+    let mut by_rule: BTreeMap<Namespaced, Load> = BTreeMap::new();
+    for (name, load) in reported.total() {
+        if let Ok(ClusterName::Shadow { rule, .. }) = name.parse() {
+            by_rule.entry(rule).or_default().add(&load);
+        }
+    }
+    by_rule
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::Governor;
+    use crate::model::Fraction;
+    use crate::model::Rate;
+    use crate::name::Namespaced;
+    use crate::server::Load;
+
+    #[test]
+    fn what_others_send_counts_and_what_is_told_is_short() {
+        let rule = Namespaced::new("curl", "rule");
+        let rate = Rate {
+            limit: NonZeroU32::new(100).unwrap(),
+            share: Fraction::ONE,
+            most: Fraction::ONE,
+            local: false,
+        };
+        let rates = BTreeMap::from([(rule.clone(), rate)]);
+        let loads = |issued| {
+            let load = Load {
+                issued,
+                ..Load::default()
+            };
+            BTreeMap::from([(rule.clone(), load)])
+        };
+        let (mut governor, start) = (Governor::default(), Instant::now());
+        governor.look(&rates, &loads(0), |_| 0, start);
+        assert_eq!(governor.share(&rule), Some(Fraction::ONE));
+        let later = start + Duration::from_secs(10);
+        governor.look(&rates, &loads(1_234), |_| 876, later);
+        // 123.4 here and 876 elsewhere: nearly a thousand, of which a hundred may be.
+        let share = governor.share(&rule).unwrap().millionths();
+        assert!((80_000..100_000).contains(&share), "{share}");
+        assert_eq!(governor.sent()[&rule], 130);
+        governor.look(&BTreeMap::new(), &loads(0), |_| 0, later);
+        assert_eq!((governor.share(&rule), governor.sent().len()), (None, 0));
+    }
+}

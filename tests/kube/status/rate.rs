@@ -1,0 +1,97 @@
+//! One share for the sidecars of all replicas: the leader decides it by what all of them send.
+
+use mirrorplane::proto::envoy::config::core::v3::Node;
+use mirrorplane::proto::envoy::config::endpoint::v3::{ClusterStats, UpstreamLocalityStats};
+use mirrorplane::proto::envoy::service::load_stats::v3::LoadStatsRequest;
+use mirrorplane::proto::envoy::service::load_stats::v3::load_reporting_service_client::LoadReportingServiceClient;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::{Duration, sleep};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{CONFIG, cluster, get};
+use crate::rig::eventually;
+use crate::serve::Serve;
+use crate::source::mesh::config;
+use crate::source::plane::Sidecar;
+
+const NODE: &str = "curl/curl";
+const SHADOW: &str = "shadow|curl/traffic-mirror-config|pipy/pipy-ok-v2|8080";
+
+/// Reports that many copies are sent, again and again.
+async fn send_many(at: &Serve) {
+    let client = LoadReportingServiceClient::connect(format!("http://{}", at.address)).await;
+    let mut client = client.unwrap();
+    let (requests, outbound) = mpsc::channel(4);
+    let first = LoadStatsRequest {
+        node: Some(Node {
+            id: NODE.to_owned(),
+            ..Node::default()
+        }),
+        cluster_stats: Vec::new(),
+    };
+    requests.send(first.clone()).await.unwrap();
+    let stream = client.stream_load_stats(ReceiverStream::new(outbound));
+    let mut responses = stream.await.unwrap().into_inner();
+    let asked = responses.message().await.unwrap().unwrap();
+    assert_eq!(asked.clusters, [SHADOW]);
+    tokio::spawn(async move {
+        let mut loads = first;
+        loads.cluster_stats.push(ClusterStats {
+            cluster_name: SHADOW.to_owned(),
+            upstream_locality_stats: vec![UpstreamLocalityStats {
+                total_successful_requests: 1_000,
+                total_issued_requests: 1_000,
+                ..UpstreamLocalityStats::default()
+            }],
+            ..ClusterStats::default()
+        });
+        while requests.send(loads.clone()).await.is_ok() {
+            sleep(Duration::from_secs(1)).await;
+        }
+        drop(responses);
+    });
+}
+
+#[tokio::test]
+async fn the_leader_decides_one_share_by_what_all_send() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let mut leader = Serve::start::<&str>(&cluster, &[]).await;
+    eventually("the first leads", async || {
+        (leader.find_metric("leader").await == Some(1)).then_some(())
+    })
+    .await;
+    let other = Serve::start::<&str>(&cluster, &[]).await;
+    let by_leader = Sidecar::at(&leader.address, NODE).await;
+    let by_other = Sidecar::at(&other.address, NODE).await;
+    by_other.has(Some(25.0)).await;
+    let mut limited = config(&json!(1.0));
+    limited["spec"]["config"]["maxRequestsPerSecond"] = json!(50);
+    cluster.apply_all(&[limited]).await;
+    // Nothing is sent: from a careful share it is doubled, the same for all.
+    by_leader.has(Some(1.0)).await;
+    by_leader.has(Some(4.0)).await;
+    by_other.has(Some(4.0)).await;
+    // Whoever leads next goes on from there.
+    leader.kill();
+    by_other.has(Some(8.0)).await;
+    let told = by_other.told();
+    let from_first = told.iter().skip_while(|share| **share != Some(1.0));
+    let from_first: Vec<_> = from_first.map(|share| share.unwrap()).collect();
+    assert_eq!(from_first, [1.0, 2.0, 4.0, 8.0]);
+    assert_eq!(other.metric("leader").await, 1);
+
+    // A third one tells the leader what its sidecars send, which is too much.
+    let third = Serve::start::<&str>(&cluster, &[]).await;
+    let _by_third = Sidecar::at(&third.address, NODE).await;
+    send_many(&third).await;
+    eventually("the share is lowered", async || {
+        let status = &get(&cluster, &CONFIG).await["status"];
+        let share = status["rateShare"].as_u64()?;
+        (share < 10_000).then_some(())
+    })
+    .await;
+    assert_eq!(third.metric("leader").await, 0);
+}
