@@ -145,8 +145,10 @@ impl<'a> Offers<'a> {
             .map(|service| service.namespace.as_str())
             .collect();
         let mut cuts = graph::cut(edges, findings);
-        for (destination, claims) in &destinations {
-            crowded::cut(destination, claims, &mut cuts, findings);
+        if self.is_on {
+            for (destination, claims) in &destinations {
+                crowded::cut(destination, claims, &mut cuts, findings);
+            }
         }
         Offer {
             destinations,
