@@ -1,4 +1,4 @@
-//! Mistakes in the keys that say how a copy differs.
+//! Mistakes in the keys that say how a copy differs, and how many there may be.
 
 use crate::mistakes::{MIRROR, Mistake, mistake};
 
@@ -44,5 +44,17 @@ pub(crate) const COPIES: &[Mistake] = &[
         MIRROR,
         "    percentage:\n",
         "    «path: {}\n    percentage:\n",
+    ),
+    mistake(
+        "MP313",
+        MIRROR,
+        "    percentage:\n",
+        "    budget: {«maxFailures: 5}\n    percentage:\n",
+    ),
+    mistake(
+        "MP313",
+        MIRROR,
+        "    percentage:\n",
+        "    «maxRequestsPerSecond: 0\n    percentage:\n",
     ),
 ];

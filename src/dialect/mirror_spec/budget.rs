@@ -133,4 +133,28 @@ mod tests {
         let expected = "UnknownConfigKey spec.config.budget.maxfailures";
         assert_eq!(budget(unknown), Err(vec![expected.to_owned()]));
     }
+
+    #[test]
+    fn a_cap_is_a_number_of_copies() {
+        let rate = |rate: Value| {
+            let config = json!({
+                "namespace": "n", "service": "s", "port": 1, "percentage": {"value": 1}, "maxRequestsPerSecond": rate,
+            });
+            let mut report = Report::default();
+            let spec = read(&config, &nowhere(), "otherwise", &mut report);
+            (spec.map(|spec| spec.rate.map(u32::from)), found(&report))
+        };
+        assert_eq!(rate(Value::Null), (Some(None), vec![]));
+        assert_eq!(rate(json!(1)), (Some(Some(1)), vec![]));
+        for given in [
+            json!(0),
+            json!(-1),
+            json!(0.5),
+            json!("100"),
+            json!(5_000_000_000_u64),
+        ] {
+            let expected = vec!["BadConfigValue spec.config.maxRequestsPerSecond".to_owned()];
+            assert_eq!(rate(given.clone()), (None, expected), "{given}");
+        }
+    }
 }
