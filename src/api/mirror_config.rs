@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::copy_config::{Credentials, HeaderEdits, PathRewrite};
 use super::core::IntOrString;
+use super::external::ExternalTarget;
 use super::request_match::{RequestMatch, Sticky};
 
 /// Where requests are mirrored to, and how many.
@@ -62,6 +63,9 @@ pub struct MirrorConfig {
     /// How many copies all sidecars may send in a second, together; the share is lowered for it. Any number if absent.
     #[serde(default)]
     pub max_requests_per_second: Option<u32>,
+    /// A host that gets the copies, where it is no Service: instead of `namespace`, `service` and `port`.
+    #[serde(default)]
+    pub external: Option<ExternalTarget>,
 }
 
 /// How many copies may fail. A copy fails if it is answered with 500 or above, or not at all, or not within `timeout`.

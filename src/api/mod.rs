@@ -7,6 +7,7 @@ pub mod annotation;
 pub mod copy_config;
 pub mod core;
 pub mod duration;
+pub mod external;
 pub mod mesh;
 pub mod mesh_config;
 pub mod meta;

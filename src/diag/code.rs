@@ -128,7 +128,7 @@ codes! {
     MirrorCascade = "MP335", Info, "a mirror target whose own requests are mirrored";
     TooManySelections = "MP336", Error, "more kinds of request than one destination can be mirrored for";
     OwnCalls = "MP337", Info, "callers that are behind the target of a mirror themselves";
-    CredentialsStripped = "MP341", Info, "copies to another namespace without credentials";
+    CredentialsStripped = "MP341", Info, "copies to another namespace, or to a host outside, without credentials";
     // Endpoints, workloads and sidecars.
     BadEndpoint = "MP401", Warning, "an endpoint that cannot be used";
     BadListenAddress = "MP402", Error, "a listen address that cannot be used";

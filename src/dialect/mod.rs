@@ -15,7 +15,7 @@ mod seniority;
 mod stop;
 
 pub use mesh_config::mesh_config_in_force;
-pub use mirror_spec::{MirrorSpec, PortRef};
+pub use mirror_spec::{MirrorSpec, PortRef, TargetRef};
 pub use plugin::{PluginRole, Plugins};
 pub use plugin_chain::{ChainSelectors, MirrorChain};
 pub use plugin_config::{MirrorRule, RuleDestination};

@@ -179,7 +179,7 @@ mod tests {
     use super::MirrorRule;
     use crate::diag::Report;
     use crate::dialect::fixture::{found, sourced};
-    use crate::dialect::{MirrorSpec, Plugins, PortRef};
+    use crate::dialect::{MirrorSpec, Plugins, PortRef, TargetRef};
     use crate::model::Fraction;
     use crate::name::Namespaced;
 
@@ -253,8 +253,10 @@ mod tests {
     #[test]
     fn the_last_valid_configuration_stays_in_force() {
         let last = MirrorSpec {
-            target: Namespaced::new("pipy", "v3"),
-            port: PortRef::Number(NonZeroU16::MIN),
+            target: TargetRef::Service {
+                name: Namespaced::new("pipy", "v3"),
+                port: PortRef::Number(NonZeroU16::MIN),
+            },
             fraction: Fraction::ONE,
             ramp: None,
             credentials: None,

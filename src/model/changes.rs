@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Backend, Destination, DestinationPort, Group, Mirror};
+use super::{Backend, Destination, DestinationPort, Group, Mirror, Target};
 
 /// Which parts of a group are others than before. Each field is counted to one part, so that two groups between which
 /// nothing has changed are equal.
@@ -71,7 +71,12 @@ impl Changes {
                     terms,
                 } = after;
                 self.rest |= *rule != before.rule || *terms != before.terms;
-                self.backend(&before.target, target);
+                match (&before.target, target) {
+                    (Target::Service(before), Target::Service(after)) => {
+                        self.backend(before, after);
+                    }
+                    (before, after) => self.rest |= before != after,
+                }
                 self.shares |= *fraction != before.fraction;
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Backend, CopyPolicy, Fraction, Selection};
+use super::{CopyPolicy, Fraction, Selection, Target};
 use crate::name::Namespaced;
 
 /// A copy of the requests to a destination.
@@ -12,7 +12,7 @@ pub struct Mirror {
     /// The object that asks for it; it names the mirror's cluster and its runtime key.
     pub rule: Namespaced,
     /// Where the copies go.
-    pub target: Arc<Backend>,
+    pub target: Target,
     /// The share of requests that is copied.
     pub fraction: Fraction,
     /// What the object says beyond that.
@@ -21,10 +21,10 @@ pub struct Mirror {
 
 impl Mirror {
     /// A mirror on the usual terms.
-    pub fn new(rule: Namespaced, target: Arc<Backend>, fraction: Fraction) -> Self {
+    pub fn new(rule: Namespaced, target: impl Into<Target>, fraction: Fraction) -> Self {
         Self {
             rule,
-            target,
+            target: target.into(),
             fraction,
             terms: Arc::default(),
         }

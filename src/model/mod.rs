@@ -13,6 +13,7 @@ mod group;
 mod mirror;
 mod ramp;
 mod selection;
+mod target;
 
 pub use backend::{Backend, Protocol};
 pub use budget::{Blown, Budget, Findings, Rate, Watched};
@@ -24,3 +25,4 @@ pub use group::{Certainty, Destination, DestinationPort, Group, GroupId, Model};
 pub use mirror::{Limits, Mirror, Terms};
 pub use ramp::{Brake, Ramp, RampStep};
 pub use selection::{Field, Selection, Text};
+pub use target::{External, ServerTls, Target, Trust};

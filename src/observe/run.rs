@@ -27,7 +27,6 @@ use crate::server::Sidecar;
 use crate::server::Stats;
 use crate::server::Wanted;
 use crate::translate::names::ClusterName;
-use crate::translate::names::ServicePort;
 
 /// How often the reports are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -57,11 +56,7 @@ pub fn wanted(
         let mirrors = ports.flat_map(|port| &port.mirrors);
         let mut names: Vec<String> = mirrors
             .filter(|mirror| watched.contains_key(&mirror.rule) || rates.contains_key(&mirror.rule))
-            .map(|mirror| {
-                let rule = mirror.rule.clone();
-                let target = ServicePort::from(&*mirror.target);
-                ClusterName::Shadow { rule, target }.to_string()
-            })
+            .map(|mirror| ClusterName::from(mirror).to_string())
             .collect();
         names.sort_unstable();
         names.dedup();
@@ -160,7 +155,7 @@ fn silent(
 
 fn rule(cluster: &str) -> Option<Namespaced> {
     match cluster.parse() {
-        Ok(ClusterName::Shadow { rule, .. }) => Some(rule),
+        Ok(ClusterName::Shadow { rule, .. } | ClusterName::Outside { rule, .. }) => Some(rule),
         _ => None,
     }
 }

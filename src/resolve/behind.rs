@@ -24,7 +24,7 @@ pub(super) fn targets<'a>(
     let claims = claims.values().flat_map(BTreeMap::values);
     let mirrors = claims.filter_map(|claim| claim.mirror.as_ref());
     let services = mirrors.filter_map(|mirror| {
-        let name = &mirror.target.service;
+        let name = &mirror.target.backend()?.service;
         let labels = services.get(name).and_then(UsedService::selector);
         labels.map(|labels| (name, labels))
     });
@@ -75,10 +75,10 @@ pub(super) fn report<'a>(
     claim: &'a Claim<'a>,
     findings: &mut Findings<'a>,
 ) {
-    let Some(mirror) = &claim.mirror else {
+    let target = claim.mirror.as_ref().and_then(|one| one.target.backend());
+    let Some(target) = target.map(|backend| &backend.service) else {
         return;
     };
-    let target = &mirror.target.service;
     findings.add(
         (destination, claim),
         Code::OwnCalls,

@@ -167,7 +167,7 @@ mod tests {
                     .map(mirror)
                     .into_iter()
                     .map(|mirror| Mirror {
-                        target: target(),
+                        target: target().into(),
                         ..mirror
                     })
                     .collect(),

@@ -8,7 +8,7 @@ use super::services::{Services, UsedService};
 use super::targets;
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report};
 use crate::dialect::{MirrorRule, RuleDestination, Seniority};
-use crate::model::Mirror;
+use crate::model::{Mirror, Target};
 use crate::name::Namespaced;
 
 /// What the rules of one plugin come to, by destination.
@@ -174,8 +174,14 @@ fn mirror(
 ) -> Option<Mirror> {
     let mirror = mirror?;
     let target = &mirror.target;
-    if target.service == destination.service {
-        let message = format!("`{}` is mirrored to itself", target.service);
+    if leads_back(target, destination, service) {
+        let message = match target {
+            Target::Service(backend) => format!("`{}` is mirrored to itself", backend.service),
+            Target::External(external) => format!(
+                "`{}` is mirrored to itself: `{}` is a name of it",
+                destination.service, external.host
+            ),
+        };
         report.push(
             Diagnostic::new(Code::SelfMirror, rule.origin, destination.path(), message)
                 .effect("nothing is mirrored, or it would get every request twice; primary traffic is not affected")
@@ -185,13 +191,11 @@ fn mirror(
     }
     let others = service
         .http_ports()
-        .filter(|port| port.protocol != target.protocol);
+        .filter(|port| port.protocol != target.protocol());
     let others: Vec<_> = others.map(|port| port.port.to_string()).collect();
     if !others.is_empty() {
         let message = format!(
-            "the mirror target `{}:{}` speaks another HTTP version than port {} of `{}`",
-            target.service,
-            target.port,
+            "the mirror target `{target}` speaks another HTTP version than port {} of `{}`",
             others.join(", "),
             destination.service,
         );
@@ -207,6 +211,25 @@ fn mirror(
         );
     }
     Some(mirror.clone())
+}
+
+/// Whether the target is the destination, by its own name or by one that DNS knows.
+fn leads_back(target: &Target, destination: &RuleDestination, service: &UsedService<'_>) -> bool {
+    let Namespaced { namespace, name } = &destination.service;
+    match target {
+        Target::Service(backend) => backend.service == destination.service,
+        Target::External(external) => {
+            let suffix = external
+                .host
+                .strip_prefix(&format!("{name}.{namespace}").to_ascii_lowercase());
+            let is_name = matches!(
+                suffix.map(|suffix| suffix.trim_end_matches('.')),
+                Some("" | ".svc" | ".svc.cluster" | ".svc.cluster.local")
+            );
+            let is = |ip| service.cluster_ips.contains(&ip);
+            is_name || external.address().is_some_and(is)
+        }
+    }
 }
 
 /// What there is to know about the ports of a destination.

@@ -6,8 +6,8 @@ use crate::diag::{Code, Diagnostic, FieldPath, Report};
 use crate::dialect::{MirrorRule, MirrorSpec};
 use crate::model::{CopyPolicy, Credentials, Terms};
 
-/// The terms of a rule's mirrors. A credential is for those whom the caller meant: what is in another namespace is not given
-/// it, unless the rule says so. Without it, though, a shadow answers 401 to everything and nothing can be learned from it;
+/// The terms of a rule's mirrors. A credential is for those whom the caller meant: what is in another namespace, or
+/// no Service, is not given it, unless the rule says so. Without it, though, a shadow answers 401 to everything and nothing can be learned from it;
 /// so within a namespace it is kept.
 ///
 /// The mirrors of a rule share their clusters: one destination in another namespace decides for all.
@@ -27,20 +27,24 @@ pub(super) fn settle(rule: &MirrorRule<'_>, spec: &MirrorSpec, report: &mut Repo
         Some(Credentials::Strip) => said(Credentials::Strip),
         None => {
             let target = &spec.target;
-            let mut foreign = rule.destinations.iter();
-            let foreign = foreign.find(|to| to.service.namespace != target.namespace);
-            let Some(foreign) = foreign else {
-                return Arc::clone(&spec.terms);
+            let (key, where_it_is) = match target.service() {
+                None => ("external", "is no Service".to_owned()),
+                Some(service) => {
+                    let mut foreign = rule.destinations.iter();
+                    let foreign = foreign.find(|to| to.service.namespace != service.namespace);
+                    let Some(foreign) = foreign else {
+                        return Arc::clone(&spec.terms);
+                    };
+                    let how = format!("is in another namespace than `{}`", foreign.service);
+                    ("namespace", how)
+                }
             };
-            let message = format!(
-                "copies are sent without credentials: `{target}` is in another namespace than `{}`",
-                foreign.service
-            );
+            let message = format!("copies are sent without credentials: `{target}` {where_it_is}");
             report.push(
                 Diagnostic::new(
                     Code::CredentialsStripped,
                     rule.origin,
-                    FieldPath::of("spec.config.namespace"),
+                    FieldPath::of("spec.config").key(key),
                     message,
                 )
                 .effect("they have no `authorization`, `proxy-authorization` and `cookie`; requests themselves keep them")

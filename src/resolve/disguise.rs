@@ -15,7 +15,7 @@ use super::claims::{Claim, PluginClaims};
 use super::places::Places;
 use super::services::{Services, UsedService};
 use crate::diag::{Code, Diagnostic, Report};
-use crate::model::{Backend, Mirror};
+use crate::model::Backend;
 use crate::name::Namespaced;
 
 /// Takes the mirrors away that lead back to their own destination, and tells of those that come near it.
@@ -30,12 +30,14 @@ pub(super) fn uncover(
         let Some((mirror, service)) = claim.mirror.as_ref().zip(services.get(destination)) else {
             continue;
         };
-        let target = &*mirror.target;
+        let Some(target) = mirror.target.backend() else {
+            continue;
+        };
         let place = places.at(target);
         if place.is_some_and(|place| places.of(destination).iter().any(|own| own.1 == place)) {
             report.push(disguised(destination, target, services, claim));
             claim.mirror = None;
-        } else if let Some(how) = shared(destination, service, mirror, services) {
+        } else if let Some(how) = shared(destination, service, target, services) {
             report.push(
                 Diagnostic::new(
                     Code::TargetShared,
@@ -76,10 +78,9 @@ fn disguised(
 fn shared(
     destination: &Namespaced,
     service: &UsedService<'_>,
-    mirror: &Mirror,
+    target: &Backend,
     services: &Services<'_>,
 ) -> Option<String> {
-    let target = &mirror.target;
     let name = &target.service;
     let labels = services.get(name)?.selector();
     if let Some((live, shadow)) = service.selector().zip(labels)

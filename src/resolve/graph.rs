@@ -57,6 +57,19 @@ impl Edge<'_> {
     }
 }
 
+impl<'a> Edge<'a> {
+    /// The Service that gets the copies. From a host that is no Service nothing leads on, and it is no edge.
+    fn target(&self) -> Option<&'a Namespaced> {
+        self.mirror.target.backend().map(|backend| &backend.service)
+    }
+
+    /// What gets the copies, without a port if it is a Service.
+    fn name(&self) -> String {
+        self.target()
+            .map_or_else(|| self.mirror.target.to_string(), ToString::to_string)
+    }
+}
+
 /// The mirrors that some callers do not get, by destination and rule.
 pub(super) type Cuts<'a> = BTreeSet<(&'a Namespaced, &'a Namespaced)>;
 
@@ -277,24 +290,24 @@ fn path(edges: &[Edge<'_>]) -> String {
             Some(at) if at == destination => String::new(),
             Some(_) => format!(" = `{destination}`"),
         };
-        let target = &edge.mirror.target.service;
+        let target = edge.name();
         let rule = edge.claim.rule;
         write!(text, "{link} -> `{target}` ({rule})").expect("writing to a string does not fail");
-        at = Some(target);
+        at = edge.target();
     }
     text
 }
 
 fn double<'a>(edge: &Edge<'a>, senior: &Edge<'a>, findings: &mut Findings<'a>) {
     let (target, other) = (&edge.mirror.target, &senior.mirror.target);
-    let same = match target.service == other.service {
+    let same = match edge.target() == senior.target() {
         true => String::new(),
-        false => format!(", the same place as `{}:{}`,", target.service, target.port),
+        false => format!(", the same place as `{target}`,"),
     };
     let holder = senior.claim.rule;
     let message = format!(
-        "`{}` is mirrored to `{}:{}`{same} by the PluginConfig `{holder}` already",
-        edge.destination, other.service, other.port
+        "`{}` is mirrored to `{other}`{same} by the PluginConfig `{holder}` already",
+        edge.destination
     );
     let reason = match senior.priority > edge.priority {
         true => "its plugin has the higher priority",
@@ -312,7 +325,7 @@ fn double<'a>(edge: &Edge<'a>, senior: &Edge<'a>, findings: &mut Findings<'a>) {
 fn circular<'a>(edge: &Edge<'a>, way: &[Edge<'a>], findings: &mut Findings<'a>) {
     let circle = [&[*edge], way].concat();
     let end = match circle.last() {
-        Some(last) if last.mirror.target.service != *edge.destination => {
+        Some(last) if last.target() != Some(edge.destination) => {
             format!(" = `{}`", edge.destination)
         }
         _ => String::new(),
@@ -323,7 +336,7 @@ fn circular<'a>(edge: &Edge<'a>, way: &[Edge<'a>], findings: &mut Findings<'a>) 
         format!("mirrors lead in a circle: {}{end}", path(&circle)),
         format!(
             "callers that have all of them do not copy requests for `{}` to `{}`; primary traffic is not affected",
-            edge.destination, edge.mirror.target.service
+            edge.destination, edge.name()
         ),
         "delete one of them: by itself, the one of the lowest plugin priority is cut, or else the youngest",
     );
@@ -337,12 +350,13 @@ fn cascade<'a>(edge: &Edge<'a>, on: &[Edge<'a>], findings: &mut Findings<'a>) {
         Code::MirrorCascade,
         format!(
             "requests to the target `{}` are mirrored as well: {}",
-            edge.mirror.target.service,
+            edge.name(),
             path(&whole)
         ),
         format!(
             "copies go no further: `{}` gets copies of what callers ask of `{}` itself",
-            further.mirror.target.service, further.destination
+            further.name(),
+            further.destination
         ),
         "",
     );

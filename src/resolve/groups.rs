@@ -54,7 +54,8 @@ impl<'a> Offer<'a> {
         }
         let own = self.claims().filter(|(_, claim)| {
             let mirror = claim.mirror.as_ref();
-            mirror.is_some_and(|mirror| behind.contains(&mirror.target.service))
+            let target = mirror.and_then(|mirror| mirror.target.backend());
+            target.is_some_and(|target| behind.contains(&target.service))
         });
         own.map(|(destination, claim)| (destination, claim.rule))
             .collect()
@@ -135,7 +136,7 @@ impl<'a> Offers<'a> {
                         mirror,
                         priority,
                         from: self.places.of(destination),
-                        to: self.places.at(&mirror.target)?,
+                        to: self.places.at(mirror.target.backend()?)?,
                     })
                 }));
             }

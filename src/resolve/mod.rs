@@ -163,7 +163,7 @@ fn named_services<'a>(rules: &'a [MirrorRule<'_>]) -> BTreeSet<&'a Namespaced> {
     let targets = rules
         .iter()
         .filter_map(|rule| rule.spec.as_ref())
-        .map(|spec| &spec.target);
+        .filter_map(|spec| spec.target.service());
     let destinations = rules.iter().flat_map(|rule| &rule.destinations);
     targets
         .chain(destinations.map(|destination| &destination.service))

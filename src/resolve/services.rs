@@ -94,7 +94,7 @@ impl<'a> Services<'a> {
     ) -> Option<&'a Namespaced> {
         let services = &self.objects.services;
         let is_named = |service: &Namespaced| {
-            let target = rule.spec.iter().map(|spec| &spec.target);
+            let target = rule.spec.iter().filter_map(|spec| spec.target.service());
             let destinations = rule.destinations.iter().map(|to| &to.service);
             target.chain(destinations).any(|named| named == service)
         };

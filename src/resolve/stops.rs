@@ -80,11 +80,14 @@ fn namespaces(rule: &MirrorRule<'_>, objects: &Objects) -> Vec<Stop> {
         let what = format!("in which its destination `{service}` is");
         (&service.namespace, what, destination.path())
     });
-    let to = rule.spec.iter().map(|spec| {
-        let what = format!("in which its target `{}` is", spec.target);
-        let path = FieldPath::of("spec.config.namespace");
-        (&spec.target.namespace, what, path)
-    });
+    let targets = rule.spec.iter();
+    let to = targets
+        .filter_map(|spec| spec.target.service())
+        .map(|target| {
+            let what = format!("in which its target `{target}` is");
+            let path = FieldPath::of("spec.config.namespace");
+            (&target.namespace, what, path)
+        });
     let mut seen = BTreeSet::new();
     let mut stops = Vec::new();
     for (namespace, what, path) in std::iter::once(own).chain(from).chain(to) {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::services::{Services, UsedPort, UsedService};
 use crate::diag::{Code, Diagnostic, FieldPath, Report};
-use crate::dialect::{MirrorRule, MirrorSpec, NOTHING_MIRRORED, PortRef};
-use crate::model::Backend;
+use crate::dialect::{MirrorRule, NOTHING_MIRRORED, PortRef, TargetRef};
+use crate::model::Target;
 
 /// The target of a rule that has one; `None`, with the reason reported, if it cannot be mirrored to.
 ///
@@ -14,7 +14,7 @@ pub(super) fn find(
     rule: &MirrorRule<'_>,
     services: &Services<'_>,
     report: &mut Report,
-) -> Option<Arc<Backend>> {
+) -> Option<Target> {
     let spec = rule.spec.as_ref()?;
     let mut say = |code, key: &str, message: String, effect: &str, help: String| {
         let path = FieldPath::of("spec.config").key(key);
@@ -24,7 +24,10 @@ pub(super) fn find(
                 .help(help),
         );
     };
-    let target = &spec.target;
+    let (target, wanted) = match &spec.target {
+        TargetRef::External(external) => return Some(Target::External(Arc::clone(external))),
+        TargetRef::Service { name, port } => (name, port),
+    };
     let Some(service) = services.get(target) else {
         let help = match services.meant_by(target, rule) {
             Some(meant) => format!("did you mean `{meant}`?"),
@@ -40,13 +43,13 @@ pub(super) fn find(
         );
         return None;
     };
-    let Some(found) = find_port(service, spec) else {
+    let Some(found) = find_port(service, wanted) else {
         let ports: Vec<_> = service.ports.iter().map(ToString::to_string).collect();
         let help = match ports.as_slice() {
             [] => "the Service has no ports".to_owned(),
             ports => format!("the Service has {}", ports.join(", ")),
         };
-        let message = format!("the mirror target `{target}` has no port {}", spec.port);
+        let message = format!("the mirror target `{target}` has no port {wanted}");
         say(
             Code::TargetPortMissing,
             "port",
@@ -65,10 +68,7 @@ pub(super) fn find(
         say(
             Code::TargetPortIndirect,
             "port",
-            format!(
-                "{} is not a port of `{target}` but the target port of {port}{choice}",
-                spec.port
-            ),
+            format!("{wanted} is not a port of `{target}` but the target port of {port}{choice}"),
             "requests are mirrored to that port of the Service",
             format!("write the Service's port, {port}"),
         );
@@ -94,7 +94,7 @@ pub(super) fn find(
                     port.help_if_empty(target),
                 );
             }
-            Some(Arc::clone(backend))
+            Some(Target::Service(Arc::clone(backend)))
         }
     }
 }
@@ -107,13 +107,13 @@ struct Found<'s, 'a> {
 
 /// The port that is meant: the Service's own first, then by target port, which is what osm-edge compares with. HTTP
 /// ports come before others of the same number.
-fn find_port<'s, 'a>(service: &'s UsedService<'a>, spec: &MirrorSpec) -> Option<Found<'s, 'a>> {
+fn find_port<'s, 'a>(service: &'s UsedService<'a>, wanted: &PortRef) -> Option<Found<'s, 'a>> {
     let first = |fits: &dyn Fn(&UsedPort<'a>) -> bool| {
         let mut fitting: Vec<_> = service.ports.iter().filter(|port| fits(port)).collect();
         fitting.sort_by_key(|port| port.backend.is_err());
         fitting.first().map(|port| (*port, fitting.len() - 1))
     };
-    let (own, target) = match &spec.port {
+    let (own, target) = match wanted {
         PortRef::Number(number) => (
             first(&|port| port.has_number(*number)),
             first(&|port| port.has_target_number(*number)),

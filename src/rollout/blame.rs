@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::board::Standing;
 use super::status::Status;
 use crate::model::Destination;
+use crate::model::External;
 use crate::model::Group;
 use crate::model::GroupId;
 use crate::model::Model;
 use crate::model::Protocol;
+use crate::model::Target;
+use crate::model::Terms;
 use crate::name::Namespaced;
 use crate::snapshot::World;
 
@@ -112,15 +116,16 @@ fn changed(
 }
 
 /// A mirror without what reaches everyone at once: the share and the endpoints.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, Hash)]
 struct Shape<'a> {
     port: u16,
     turn: usize,
     rule: &'a Namespaced,
-    target: (&'a Namespaced, u16, Protocol),
+    target: (String, Protocol, Option<&'a External>),
+    terms: &'a Terms,
 }
 
-fn mirrors(destination: Option<&Destination>) -> BTreeSet<Shape<'_>> {
+fn mirrors(destination: Option<&Destination>) -> HashSet<Shape<'_>> {
     let ports = destination.into_iter().flat_map(|one| &one.ports);
     let mirrors = ports.flat_map(|port| {
         let mirrors = port.mirrors.iter().enumerate();
@@ -129,10 +134,14 @@ fn mirrors(destination: Option<&Destination>) -> BTreeSet<Shape<'_>> {
             turn,
             rule: &mirror.rule,
             target: (
-                &mirror.target.service,
-                mirror.target.port.get(),
-                mirror.target.protocol,
+                mirror.target.to_string(),
+                mirror.target.protocol(),
+                match &mirror.target {
+                    Target::Service(_) => None,
+                    Target::External(external) => Some(external),
+                },
             ),
+            terms: &mirror.terms,
         })
     });
     mirrors.collect()

@@ -27,7 +27,7 @@ impl Plane {
         let clusters = state.clusters.iter().map(|(name, cluster)| {
             let endpoints = match &cluster.discovery {
                 Discovery::Eds(resource) => state.endpoints.get(resource).cloned(),
-                Discovery::Dynamic => None,
+                Discovery::Host(..) | Discovery::Dynamic => None,
             };
             let endpoints = endpoints.unwrap_or_else(|| Endpoints::from([]));
             let upstream = match self.clusters.get(name) {

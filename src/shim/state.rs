@@ -122,7 +122,7 @@ impl State {
             .values()
             .filter_map(|cluster| match &cluster.discovery {
                 Discovery::Eds(name) => Some(name.clone()),
-                Discovery::Dynamic => None,
+                Discovery::Host(..) | Discovery::Dynamic => None,
             });
         let routes = self
             .listeners
@@ -163,7 +163,7 @@ impl State {
                     Discovery::Eds(name) => {
                         known(Kind::Endpoint, name, self.endpoints.contains_key(name))
                     }
-                    Discovery::Dynamic => true,
+                    Discovery::Host(..) | Discovery::Dynamic => true,
                 })
     }
 }

@@ -9,6 +9,11 @@ pub(super) const SUPPORTED: &[(&str, &[&str])] = &[
             "type",
             "cluster_type",
             "eds_cluster_config",
+            "load_assignment",
+            // Names are looked up for each request, IPv4 first, and never waited for beforehand.
+            "dns_lookup_family",
+            "respect_dns_ttl",
+            "wait_for_warm_on_init",
             "connect_timeout",
             "lb_policy",
             "per_connection_buffer_limit_bytes",

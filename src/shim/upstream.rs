@@ -210,7 +210,7 @@ impl Upstream {
 
     /// The next endpoint in turn, or the addresses of the host.
     async fn addresses(&self, authority: &str) -> Result<Vec<SocketAddr>, Failure> {
-        match self.cluster.discovery {
+        match &self.cluster.discovery {
             Discovery::Eds(_) => {
                 let turn = self.live.next.fetch_add(1, Ordering::Relaxed);
                 let index = turn
@@ -221,6 +221,7 @@ impl Upstream {
                     .map(|address| vec![*address])
                     .ok_or(Failure::NoEndpoint)
             }
+            Discovery::Host(host, port) => resolve(host, *port).await,
             Discovery::Dynamic => {
                 let authority: http::uri::Authority =
                     authority.parse().map_err(http::Error::from)?;
@@ -228,18 +229,22 @@ impl Upstream {
                     .host()
                     .trim_start_matches('[')
                     .trim_end_matches(']');
-                let port = authority.port_u16().unwrap_or(80);
-                let unknown = |error| Failure::Resolve(host.to_owned(), error);
-                let found = tokio::net::lookup_host((host, port))
-                    .await
-                    .map_err(unknown)?;
-                let mut found: Vec<_> = found.collect();
-                // IPv4 first: a host with both is more often reachable by it.
-                found.sort_by_key(SocketAddr::is_ipv6);
-                Ok(found)
+                resolve(host, authority.port_u16().unwrap_or(80)).await
             }
         }
     }
+}
+
+/// The addresses of a host.
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    let unknown = |error| Failure::Resolve(host.to_owned(), error);
+    let found = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(unknown)?;
+    let mut found: Vec<_> = found.collect();
+    // IPv4 first: a host with both is more often reachable by it.
+    found.sort_by_key(SocketAddr::is_ipv6);
+    Ok(found)
 }
 
 /// The body of an answer. It holds the connection and the place within the breakers until it ends.

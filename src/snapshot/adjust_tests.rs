@@ -24,6 +24,7 @@ use crate::model::Fraction;
 use crate::model::Group;
 use crate::model::Mirror;
 use crate::model::Protocol;
+use crate::model::Target;
 use crate::name::Namespaced;
 
 fn port(group: &mut Group) -> &mut DestinationPort {
@@ -39,7 +40,10 @@ fn mirror(group: &mut Group) -> &mut Mirror {
 }
 
 fn shadow(group: &mut Group) -> &mut Backend {
-    Arc::make_mut(&mut mirror(group).target)
+    match &mut mirror(group).target {
+        Target::Service(backend) => Arc::make_mut(backend),
+        Target::External(_) => panic!("the target is a Service"),
+    }
 }
 
 /// A change, and the types whose resources it changes.

@@ -75,7 +75,7 @@ impl Facts {
             for (rule, mirror) in mirrors {
                 let spread = by_group.get(id).cloned().unwrap_or_default();
                 let entry = served.entry(rule.clone()).or_insert_with(|| Served {
-                    target: format!("{}:{}", mirror.target.service, mirror.target.port),
+                    target: mirror.target.to_string(),
                     share: mirror.fraction,
                     spread: Spread::default(),
                 });

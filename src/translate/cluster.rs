@@ -19,11 +19,12 @@ use envoy_types::util::pack_any;
 
 use super::captured;
 use super::copy;
+use super::external;
 use super::names::{ClusterName, ServicePort};
 use super::passthrough;
 use super::unaltered;
 use super::values::{ads, duration, number, seconds};
-use crate::model::{Backend, Capture, Group, Mirror, Protocol};
+use crate::model::{Backend, Capture, Group, Mirror, Protocol, Target};
 
 /// Seconds after which a connection that nobody uses is closed. Servers close theirs as well, many after 2 to 5 s, and a
 /// request that meets such a close on its way is lost: 10 % and more were, at the worst moment. Without the proxy a
@@ -63,11 +64,7 @@ pub(super) fn clusters(group: &Group) -> Vec<Cluster> {
 
 /// The cluster of a mirror.
 pub(super) fn shadow_name(mirror: &Mirror) -> String {
-    let name = ClusterName::Shadow {
-        rule: mirror.rule.clone(),
-        target: ServicePort::from(&*mirror.target),
-    };
-    name.to_string()
+    ClusterName::from(mirror).to_string()
 }
 
 /// The cluster of the requests to a destination.
@@ -81,7 +78,7 @@ fn primary(backend: &Backend) -> Cluster {
 
 fn shadow(mirror: &Mirror) -> Cluster {
     let limits = mirror.terms.limits;
-    let protocol = match mirror.target.protocol {
+    let protocol = match mirror.target.protocol() {
         Protocol::Http1 => ProtocolConfig::HttpProtocolOptions(Http1ProtocolOptions::default()),
         Protocol::Http2 => ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions {
             max_concurrent_streams: number(1),
@@ -90,7 +87,7 @@ fn shadow(mirror: &Mirror) -> Cluster {
     };
     // The copies on one HTTP/2 connection would share its buffer, which holds one or two of them: the third would make its
     // caller wait for a shadow that does not read. A connection on which a copy got stuck would be used again as well.
-    let per_connection = match mirror.target.protocol {
+    let per_connection = match mirror.target.protocol() {
         Protocol::Http1 => None,
         Protocol::Http2 => number(1),
     };
@@ -125,7 +122,11 @@ fn shadow(mirror: &Mirror) -> Cluster {
         typed_extension_protocol_options: http(options),
         ..Cluster::default()
     };
-    by_endpoints(shadow_name(mirror), &mirror.target, guest)
+    let name = shadow_name(mirror);
+    match &mirror.target {
+        Target::Service(backend) => by_endpoints(name, backend, guest),
+        Target::External(external) => external::cluster(name, external, guest),
+    }
 }
 
 /// A cluster that adds no limit of its own, and speaks to the server as the caller speaks to the proxy.

@@ -16,7 +16,8 @@ use crate::model::{Backend, Capture, Group};
 pub(super) fn endpoints(group: &Group) -> Vec<ClusterLoadAssignment> {
     let mut assignments = BTreeMap::new();
     for port in group.destinations.iter().flat_map(|each| &each.ports) {
-        let targets = port.mirrors.iter().map(|mirror| &mirror.target);
+        let targets = port.mirrors.iter();
+        let targets = targets.filter_map(|mirror| mirror.target.backend());
         let primary = match group.capture {
             Capture::Explicit(_) => Some(&port.backend),
             // A request goes on to where it was going.

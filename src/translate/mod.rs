@@ -24,6 +24,7 @@ mod cluster;
 mod condition;
 mod copy;
 mod endpoint;
+mod external;
 mod framing;
 pub mod hosts;
 mod listener;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-use crate::model::Backend;
+use crate::model::{Backend, Mirror, Target};
 use crate::name::Namespaced;
 
 /// The listener.
@@ -88,8 +88,32 @@ pub enum ClusterName {
         /// Where they go.
         target: ServicePort,
     },
+    /// Copies to a host that is no Service: `shadow|RULE|HOST:PORT`.
+    Outside {
+        /// The rule that asks for the copies.
+        rule: Namespaced,
+        /// `HOST:PORT`.
+        host: String,
+    },
     /// Requests to hosts that no rule names.
     Passthrough,
+}
+
+/// That of its copies.
+impl From<&Mirror> for ClusterName {
+    fn from(mirror: &Mirror) -> Self {
+        let rule = mirror.rule.clone();
+        match &mirror.target {
+            Target::Service(backend) => Self::Shadow {
+                rule,
+                target: ServicePort::from(&**backend),
+            },
+            Target::External(external) => Self::Outside {
+                rule,
+                host: external.to_string(),
+            },
+        }
+    }
 }
 
 impl fmt::Display for ClusterName {
@@ -97,6 +121,7 @@ impl fmt::Display for ClusterName {
         match self {
             Self::Primary(destination) => write!(f, "{destination}"),
             Self::Shadow { rule, target } => write!(f, "{SHADOW}|{rule}|{target}"),
+            Self::Outside { rule, host } => write!(f, "{SHADOW}|{rule}|{host}"),
             Self::Passthrough => f.write_str(PASSTHROUGH),
         }
     }
@@ -112,8 +137,14 @@ impl FromStr for ClusterName {
                 let (rule, target) = rest
                     .split_once('|')
                     .ok_or_else(|| NotOurs(text.to_owned()))?;
+                let rule = rule.parse().map_err(|_| NotOurs(text.to_owned()))?;
+                // The name of a host has no bar, and the port of a Service follows one.
+                if !target.contains(['|', '/']) && target.contains(':') {
+                    let host = target.to_owned();
+                    return Ok(Self::Outside { rule, host });
+                }
                 Ok(Self::Shadow {
-                    rule: rule.parse().map_err(|_| NotOurs(text.to_owned()))?,
+                    rule,
                     target: target.parse().map_err(|_| NotOurs(text.to_owned()))?,
                 })
             }
@@ -166,9 +197,17 @@ mod tests {
                 },
                 "shadow|curl/mirror.config|pipy/ok-v2|8080",
             ),
+            (
+                ClusterName::Outside {
+                    rule: rule.clone(),
+                    host: "[fd00::1]:443".to_owned(),
+                },
+                "shadow|curl/mirror.config|[fd00::1]:443",
+            ),
             (ClusterName::Passthrough, "passthrough"),
         ] {
             assert_eq!(name.to_string(), text);
+            assert_eq!(text.parse(), Ok(name));
         }
         assert_eq!(ShareKey(rule).to_string(), "mirror.curl.mirror.config");
     }

@@ -12,7 +12,7 @@ use super::copy;
 use super::hosts::HostForm;
 use super::names::{MIRROR_HEADER, ShareKey};
 use super::values::overwrite;
-use crate::model::{CopyHost, Mirror};
+use crate::model::{CopyHost, Mirror, Target};
 
 /// The policies of the copies of requests that came to `form`.
 pub(super) fn policies(mirrors: &[&Mirror], form: &HostForm) -> Vec<RequestMirrorPolicy> {
@@ -39,7 +39,10 @@ fn policy(mirror: &Mirror, form: &HostForm) -> RequestMirrorPolicy {
         runtime_fraction: mirror.terms.sticky.is_none().then(|| share(mirror)),
         disable_shadow_host_suffix_append: *host != CopyHost::Suffix,
         host_rewrite_literal: match host {
-            CopyHost::Rename => form.of_copy(&mirror.target.service).unwrap_or_default(),
+            CopyHost::Rename => match &mirror.target {
+                Target::Service(target) => form.of_copy(&target.service).unwrap_or_default(),
+                Target::External(external) => external.authority(),
+            },
             CopyHost::Keep | CopyHost::Suffix => String::new(),
             CopyHost::Literal(host) => host.clone(),
         },

@@ -179,7 +179,8 @@ fn a_change_of_a_share_changes_the_runtime_only() {
 #[test]
 fn a_change_of_endpoints_changes_the_endpoints_only() {
     let mut changed = full();
-    changed.destinations[0].ports[0].mirrors[1].target = backend("ok-v3", 80, Protocol::Http1, 3);
+    changed.destinations[0].ports[0].mirrors[1].target =
+        backend("ok-v3", 80, Protocol::Http1, 3).into();
     let full = full();
     let (before, after) = (translate(&full), translate(&changed));
     assert_ne!(before.endpoints, after.endpoints);

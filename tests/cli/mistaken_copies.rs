@@ -1,4 +1,4 @@
-//! Mistakes in the keys that say how a copy differs, and how many there may be.
+//! Mistakes in the keys that say how a copy differs, how many there may be, and where they go if not to a Service.
 
 use crate::mistakes::{MIRROR, Mistake, mistake};
 
@@ -56,5 +56,36 @@ pub(crate) const COPIES: &[Mistake] = &[
         MIRROR,
         "    percentage:\n",
         "    «maxRequestsPerSecond: 0\n    percentage:\n",
+    ),
+    // A target outside.
+    mistake(
+        "MP313",
+        MIRROR,
+        "    namespace: pipy\n    service: pipy-ok-v2\n    port: 8080\n",
+        "    external: {«host: http://shadow.example, port: 80}\n",
+    ),
+    mistake(
+        "MP313",
+        MIRROR,
+        "    namespace: pipy\n    service: pipy-ok-v2\n    port: 8080\n",
+        "    external: {host: shadow.example, port: 443, tls: {«ca: here}}\n",
+    ),
+    mistake(
+        "MP311",
+        MIRROR,
+        "    namespace: pipy\n    service: pipy-ok-v2\n    port: 8080\n",
+        "    external: {host: shadow.example, port: 443, «tsl: {}}\n",
+    ),
+    mistake(
+        "MP313",
+        MIRROR,
+        "    namespace: pipy\n    service: pipy-ok-v2\n    port: 8080\n",
+        "    «service: pipy-ok-v2\n    external: {host: shadow.example, port: 80}\n",
+    ),
+    mistake(
+        "MP325",
+        MIRROR,
+        "    namespace: pipy\n    service: pipy-ok-v2\n    port: 8080\n",
+        "    external: {host: pipy-ok-v1.pipy.svc, port: 8080}\n",
     ),
 ];

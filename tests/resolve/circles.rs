@@ -154,7 +154,7 @@ proptest! {
         let number = |name: &str| SERVICES.iter().position(|service| *service == name).unwrap();
         for destination in &resolved.model.groups[id].destinations {
             for mirror in destination.ports.iter().flat_map(|port| &port.mirrors) {
-                let (from, to) = (number(&destination.service.name), number(&mirror.target.service.name));
+                let (from, to) = (number(&destination.service.name), number(&mirror.target.backend().unwrap().service.name));
                 prop_assert!(served.insert((from, pods(to))), "twice from {} to {}", from, to);
                 kept.insert((pods(from), pods(to)));
             }

@@ -40,7 +40,10 @@ fn the_guide_mirrors_for_its_caller_and_nobody_else() {
     );
     assert!(!destination.local);
     let mirror = &destination.ports[0].mirrors[0];
-    assert_eq!(mirror.target.endpoints, ["10.1.0.2:8080".parse().unwrap()]);
+    assert_eq!(
+        mirror.target.backend().unwrap().endpoints,
+        ["10.1.0.2:8080".parse().unwrap()]
+    );
 }
 
 #[test]

@@ -159,9 +159,9 @@ proptest! {
         let model = world.resolve().model;
         for (destination, mirror) in mirrors(&model) {
             let config = &world.objects.plugin_configs[&mirror.rule].object.spec;
-            prop_assert_ne!(destination, &mirror.target.service);
+            prop_assert_ne!(destination, &mirror.target.backend().unwrap().service);
             let text = |key: &str| config.config[key].as_str().unwrap_or_default();
-            prop_assert_eq!(&mirror.target.service, &Namespaced::new(text("namespace"), text("service")));
+            prop_assert_eq!(&mirror.target.backend().unwrap().service, &Namespaced::new(text("namespace"), text("service")));
             let names = |name: &Namespaced| config.destination_refs.iter().any(|given| {
                 given.kind == "Service" && given.namespace == name.namespace && given.name == name.name
             });

@@ -176,10 +176,7 @@ pub(crate) fn served(model: &Model, node: &str) -> Vec<String> {
             let mut line = format!("{}:{}", port.backend.service, port.backend.port);
             for mirror in &port.mirrors {
                 let (to, rule) = (&mirror.target, &mirror.rule);
-                line += &format!(
-                    " => {}:{} {} ({rule})",
-                    to.service, to.port, mirror.fraction
-                );
+                line += &format!(" => {to} {} ({rule})", mirror.fraction);
             }
             line
         })

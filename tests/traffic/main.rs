@@ -19,6 +19,7 @@ mod golden;
 mod hosts;
 mod limits;
 mod live;
+mod outside;
 mod primary;
 mod ramp;
 mod rate;

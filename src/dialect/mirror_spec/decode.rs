@@ -21,7 +21,7 @@ enum Presence {
     Apart,
 }
 
-const KEYS: [Key; 17] = [
+const KEYS: [Key; 18] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -71,8 +71,15 @@ const KEYS: [Key; 17] = [
         "a whole number of copies",
         Presence::Apart,
     ),
+    Key(
+        "external",
+        "a mapping: `external: {host: shadow.example, port: 80}`",
+        Presence::Apart,
+    ),
 ];
 const PERCENTAGE_KEYS: [&str; 1] = ["value"];
+/// The key that stands for all that are required.
+const EXTERNAL: &str = "external";
 /// Stands in for a required value that is missing or wrong, so that what is wrong elsewhere comes to light too.
 const STAND_IN: &str = "?";
 
@@ -201,9 +208,21 @@ impl Reader<'_> {
     }
 
     fn stand_in_for_missing(&mut self, keys: &mut Map<String, Value>) {
+        let is_external = self.apart.get(EXTERNAL).is_some_and(|key| !key.is_null());
         for Key(key, holds, presence) in KEYS {
             let absent = keys.get(key).is_none_or(Value::is_null);
-            if absent && presence == Presence::Required {
+            if is_external && presence == Presence::Required {
+                if !absent {
+                    self.error(
+                        Code::BadConfigValue,
+                        FieldPath::root().key(key),
+                        format!("`{key}` means nothing beside `{EXTERNAL}`"),
+                        format!("a target is a Service or a host outside: take `{key}` or `{EXTERNAL}` out"),
+                    );
+                }
+                self.wrong.insert(key.to_owned());
+                keys.insert(key.to_owned(), STAND_IN.into());
+            } else if absent && presence == Presence::Required {
                 self.error(
                     Code::ConfigKeyMissing,
                     FieldPath::root().key(key),
@@ -331,6 +350,7 @@ mod tests {
             path: None,
             budget: None,
             max_requests_per_second: None,
+            external: None,
         })
         .unwrap();
         let keys = |value: &Value| {

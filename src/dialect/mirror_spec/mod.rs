@@ -3,6 +3,7 @@
 mod budget;
 mod copy;
 mod decode;
+mod external;
 mod fraction;
 mod headers;
 mod limits;
@@ -13,6 +14,7 @@ mod selection;
 mod sticky;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -20,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::api::core::IntOrString;
 use crate::diag::{Code, FieldPath, Origin, Report, Severity};
-use crate::model::{Budget, Credentials, Fraction, Ramp, Terms};
+use crate::model::{Budget, Credentials, External, Fraction, Ramp, Terms};
 use crate::name::Namespaced;
 use decode::Reader;
 pub use port_ref::PortRef;
@@ -28,10 +30,8 @@ pub use port_ref::PortRef;
 /// Where requests are mirrored to, and how many: a valid `spec.config`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorSpec {
-    /// The Service that gets the copies; it need not exist.
-    pub target: Namespaced,
-    /// Which of its ports.
-    pub port: PortRef,
+    /// What gets the copies.
+    pub target: TargetRef,
     /// The share of requests.
     pub fraction: Fraction,
     /// By which steps that is reached, if not at once.
@@ -44,6 +44,40 @@ pub struct MirrorSpec {
     pub budget: Option<Budget>,
     /// All else that may be left out.
     pub terms: Arc<Terms>,
+}
+
+/// What gets the copies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetRef {
+    /// A Service; it need not exist.
+    Service {
+        /// Its name.
+        name: Namespaced,
+        /// Which of its ports.
+        port: PortRef,
+    },
+    /// A host that is no Service.
+    External(Arc<External>),
+}
+
+impl TargetRef {
+    /// The Service that it is, if it is one.
+    pub fn service(&self) -> Option<&Namespaced> {
+        match self {
+            Self::Service { name, .. } => Some(name),
+            Self::External(_) => None,
+        }
+    }
+}
+
+/// `NAMESPACE/SERVICE`, or `HOST:PORT`.
+impl fmt::Display for TargetRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service { name, .. } => name.fmt(f),
+            Self::External(external) => external.fmt(f),
+        }
+    }
 }
 
 /// Reads `spec.config`, reporting everything that is wrong with it; `None`, with `if_invalid` as the effect of each
@@ -63,6 +97,7 @@ pub(crate) fn read(
         apart: Map::new(),
     };
     let config = reader.decode(config)?;
+    let external = external::read(&mut reader);
     let namespace = text("namespace", config.namespace, &mut reader);
     let service = text("service", config.service, &mut reader);
     let port = port(&config.port, &mut reader);
@@ -82,8 +117,13 @@ pub(crate) fn read(
         return None;
     }
     Some(MirrorSpec {
-        target: Namespaced::new(namespace?, service?),
-        port: port?,
+        target: match external {
+            Some(external) => TargetRef::External(Arc::new(external)),
+            None => TargetRef::Service {
+                name: Namespaced::new(namespace?, service?),
+                port: port?,
+            },
+        },
         fraction: fraction?,
         ramp,
         credentials,

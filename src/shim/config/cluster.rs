@@ -15,6 +15,7 @@ use proto::cluster::{ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, LbPol
 use upstream::http_protocol_options::UpstreamProtocolOptions;
 use upstream::http_protocol_options::explicit_http_config::ProtocolConfig;
 
+use super::host;
 use super::rejection::only;
 use super::unaltered;
 use super::{Filters, Rejection, Within};
@@ -49,6 +50,8 @@ pub(in crate::shim) struct Cluster {
 pub(in crate::shim) enum Discovery {
     /// By EDS, under this resource name.
     Eds(String),
+    /// One host and port, looked up by DNS if the host is a name.
+    Host(String, u16),
     /// The host of each request, looked up by DNS.
     Dynamic,
 }
@@ -86,7 +89,7 @@ impl Cluster {
     pub(in crate::shim) fn from_proto(message: &proto::Cluster) -> Result<Self, Rejection> {
         let discovery = discovery(message)?;
         let policy = match discovery {
-            Discovery::Eds(_) => LbPolicy::RoundRobin,
+            Discovery::Eds(_) | Discovery::Host(..) => LbPolicy::RoundRobin,
             Discovery::Dynamic => LbPolicy::ClusterProvided,
         };
         if message.lb_policy() != policy {
@@ -149,6 +152,11 @@ fn discovery(message: &proto::Cluster) -> Result<Discovery, Rejection> {
         }
         Some(ClusterDiscoveryType::ClusterType(custom)) => {
             Err(Rejection::value("cluster_type.name", &custom.name))
+        }
+        Some(ClusterDiscoveryType::Type(ty))
+            if *ty == DiscoveryType::LogicalDns as i32 || *ty == DiscoveryType::Static as i32 =>
+        {
+            host::of(message.load_assignment.as_ref()).within("load_assignment")
         }
         Some(ClusterDiscoveryType::Type(other)) => {
             let name = DiscoveryType::try_from(*other).map(|ty| ty.as_str_name());

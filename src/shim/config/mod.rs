@@ -9,6 +9,7 @@ mod endpoint;
 mod filters;
 mod framing;
 mod header_match;
+mod host;
 mod listener;
 mod mirror;
 mod mutation;

@@ -1,0 +1,246 @@
+//! `external`: a target that is no Service.
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+use super::copy::is_host;
+use super::decode::Reader;
+use crate::api::external::{ExternalTarget, ExternalTls};
+use crate::diag::{Code, FieldPath};
+use crate::model::{External, Protocol, ServerTls, Trust};
+
+/// The longest list of certificates that is sent to every sidecar.
+const LONGEST: usize = 64 * 1024;
+
+/// Reads it; what is wrong is reported.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<External> {
+    let target: ExternalTarget = reader.optional("external")?;
+    let here = FieldPath::root().key("external");
+    let host = host(&target.host, here.clone().key("host"), reader);
+    let port = NonZeroU16::new(target.port);
+    if port.is_none() {
+        reader.error(
+            Code::BadConfigValue,
+            here.clone().key("port"),
+            "0 is not a port".to_owned(),
+            "give the number of a port, 1 to 65535".to_owned(),
+        );
+    }
+    let protocol = match target.app_protocol.as_deref() {
+        None | Some("http") => Some(Protocol::Http1),
+        Some("http2" | "h2c" | "grpc") => Some(Protocol::Http2),
+        Some(other) => {
+            reader.error(
+                Code::BadConfigValue,
+                here.clone().key("appProtocol"),
+                format!("{other:?} cannot be mirrored"),
+                "give `http`, `http2` or `grpc`; TLS is asked for by `tls`".to_owned(),
+            );
+            None
+        }
+    };
+    let tls = match target.tls {
+        Some(keys) => Some(tls(keys, host.as_deref(), here.key("tls"), reader)?),
+        None => None,
+    };
+    Some(External {
+        host: host?,
+        port: port?,
+        protocol: protocol?,
+        tls,
+    })
+}
+
+/// A name, or an address without brackets.
+fn host(text: &str, at: FieldPath, reader: &mut Reader<'_>) -> Option<String> {
+    let is_address = text.parse::<IpAddr>().is_ok();
+    if is_address || (is_host(text) && !text.contains([':', '['])) {
+        return Some(text.to_ascii_lowercase());
+    }
+    reader.error(
+        Code::BadConfigValue,
+        at,
+        format!("{text:?} is not a host"),
+        "give a name or an address, without a scheme, a port and a path: `shadow.example`"
+            .to_owned(),
+    );
+    None
+}
+
+fn tls(
+    keys: ExternalTls,
+    host: Option<&str>,
+    here: FieldPath,
+    reader: &mut Reader<'_>,
+) -> Option<ServerTls> {
+    let named = host.filter(|host| host.parse::<IpAddr>().is_err());
+    let mut name = named.map(str::to_owned);
+    if let Some(sni) = keys.sni {
+        if !is_host(&sni) || sni.contains([':', '[']) || sni.parse::<IpAddr>().is_ok() {
+            reader.error(
+                Code::BadConfigValue,
+                here.key("sni"),
+                format!("{sni:?} is not a name that a server has"),
+                "give a name for DNS: `shadow.example`".to_owned(),
+            );
+            return None;
+        }
+        name = Some(sni.to_ascii_lowercase());
+    }
+    let trust = match (keys.insecure_skip_verify, keys.ca) {
+        (true, None) => Trust::Anybody,
+        (true, Some(_)) => {
+            reader.error(
+                Code::BadConfigValue,
+                here.key("ca"),
+                "`ca` means nothing with `insecureSkipVerify`".to_owned(),
+                "leave one of them out".to_owned(),
+            );
+            return None;
+        }
+        (false, None) => Trust::System,
+        (false, Some(word)) if word == "system" => Trust::System,
+        (false, Some(pem)) if is_pem(&pem) => Trust::Authorities(pem),
+        (false, Some(_)) => {
+            reader.error(
+                Code::BadConfigValue,
+                here.key("ca"),
+                "`ca` is no certificate".to_owned(),
+                format!(
+                    "give `system`, or the certificates of authorities as PEM, {} KiB at most",
+                    LONGEST / 1024
+                ),
+            );
+            return None;
+        }
+    };
+    Some(ServerTls { name, trust })
+}
+
+/// Certificates and nothing that is secret.
+fn is_pem(text: &str) -> bool {
+    use tokio_rustls::rustls::pki_types::CertificateDer;
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
+
+    let mut some = false;
+    let sound = CertificateDer::pem_slice_iter(text.as_bytes()).all(|one| {
+        some = true;
+        one.is_ok()
+    });
+    sound && some && text.len() <= LONGEST && !text.contains("PRIVATE KEY")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::{TargetRef, read};
+    use crate::diag::Report;
+    use crate::dialect::fixture::{found, nowhere};
+    use crate::model::{External, Protocol, ServerTls, Trust};
+
+    fn external(external: Value) -> Result<External, Vec<String>> {
+        target(json!({"external": external, "percentage": {"value": 1}}))
+    }
+
+    fn target(config: Value) -> Result<External, Vec<String>> {
+        let mut report = Report::default();
+        let spec = read(&config, &nowhere(), "otherwise", &mut report);
+        match spec.map(|spec| spec.target) {
+            Some(TargetRef::External(external)) => Ok(External::clone(&external)),
+            _ => Err(found(&report)),
+        }
+    }
+
+    #[test]
+    fn a_host_is_spoken_to_as_it_is_said() {
+        let plain = |host: &str, protocol| External {
+            host: host.to_owned(),
+            port: 8080.try_into().unwrap(),
+            protocol,
+            tls: None,
+        };
+        let named = plain("shadow.example", Protocol::Http1);
+        assert_eq!(
+            external(json!({"host": "Shadow.example", "port": 8080})),
+            Ok(named.clone())
+        );
+        assert_eq!(named.authority(), "shadow.example:8080");
+        let six =
+            external(json!({"host": "fd00::1", "port": 8080, "appProtocol": "grpc"})).unwrap();
+        assert_eq!(six, plain("fd00::1", Protocol::Http2));
+        assert_eq!(six.authority(), "[fd00::1]:8080");
+
+        let tls = |keys: Value| {
+            let external =
+                external(json!({"host": "a.example", "port": 443, "tls": keys})).unwrap();
+            assert_eq!(external.authority(), "a.example");
+            external.tls.unwrap()
+        };
+        let name = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            tls(json!({})),
+            ServerTls {
+                name: name("a.example"),
+                trust: Trust::System
+            }
+        );
+        assert_eq!(
+            tls(json!({"sni": "b.example", "insecureSkipVerify": true})),
+            ServerTls {
+                name: name("b.example"),
+                trust: Trust::Anybody
+            }
+        );
+        let pem = rcgen::generate_simple_self_signed(["a".to_owned()])
+            .unwrap()
+            .cert
+            .pem();
+        assert_eq!(tls(json!({"ca": pem})).trust, Trust::Authorities(pem));
+    }
+
+    #[test]
+    fn what_is_no_host_or_no_certificate_is_told() {
+        for (value, at) in [
+            (json!({"port": 1}), "external.host"),
+            (json!({"host": "http://a", "port": 1}), "external.host"),
+            (json!({"host": "a:80", "port": 1}), "external.host"),
+            (json!({"host": "a", "port": 0}), "external.port"),
+            (json!({"host": "a", "port": "http"}), "external.port"),
+            (
+                json!({"host": "a", "port": 1, "appProtocol": "https"}),
+                "external.appProtocol",
+            ),
+            (
+                json!({"host": "a", "port": 1, "tls": {"ca": "me"}}),
+                "external.tls.ca",
+            ),
+            (
+                json!({"host": "a", "port": 1, "tls": {"ca": "system", "insecureSkipVerify": true}}),
+                "external.tls.ca",
+            ),
+            (
+                json!({"host": "a", "port": 1, "tls": {"sni": "10.0.0.1"}}),
+                "external.tls.sni",
+            ),
+            (json!({"host": "a", "port": 1, "tls": true}), "external.tls"),
+        ] {
+            let expected = vec![format!("BadConfigValue spec.config.{at}")];
+            assert_eq!(external(value.clone()), Err(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_a_service_or_a_host() {
+        let both = json!({
+            "namespace": "n", "port": 80, "external": {"host": "a", "port": 1}, "percentage": {"value": 1},
+        });
+        assert_eq!(
+            target(both),
+            Err(vec![
+                "BadConfigValue spec.config.namespace".to_owned(),
+                "BadConfigValue spec.config.port".to_owned(),
+            ])
+        );
+    }
+}
