@@ -117,7 +117,7 @@ fn tls(
     Some(ServerTls { name, trust })
 }
 
-/// Certificates and nothing that is secret.
+/// Certificates and nothing that is secret. A sidecar refuses a whole cluster for the sake of one that it cannot read.
 fn is_pem(text: &str) -> bool {
     use tokio_rustls::rustls::pki_types::CertificateDer;
     use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -125,7 +125,7 @@ fn is_pem(text: &str) -> bool {
     let mut some = false;
     let sound = CertificateDer::pem_slice_iter(text.as_bytes()).all(|one| {
         some = true;
-        one.is_ok()
+        one.is_ok_and(|der| x509_parser::parse_x509_certificate(&der).is_ok())
     });
     sound && some && text.len() <= LONGEST && !text.contains("PRIVATE KEY")
 }
@@ -210,6 +210,10 @@ mod tests {
             (
                 json!({"host": "a", "port": 1, "appProtocol": "https"}),
                 "external.appProtocol",
+            ),
+            (
+                json!({"host": "a", "port": 1, "tls": {"ca": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}}),
+                "external.tls.ca",
             ),
             (
                 json!({"host": "a", "port": 1, "tls": {"ca": "me"}}),
