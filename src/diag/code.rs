@@ -126,7 +126,7 @@ codes! {
     MirrorCircle = "MP333", Error, "mirrors that lead in a circle";
     SameMirror = "MP334", Error, "two mirrors that copy the same requests to the same place";
     MirrorCascade = "MP335", Info, "a mirror target whose own requests are mirrored";
-    TooManySelections = "MP336", Error, "more kinds of request than one destination can be mirrored for";
+    TooManySelections = "MP336", Error, "more mirrors, or kinds of request, than one destination can have";
     OwnCalls = "MP337", Info, "callers that are behind the target of a mirror themselves";
     CredentialsStripped = "MP341", Info, "copies to another namespace, or to a host outside, without credentials";
     // Endpoints, workloads and sidecars.
@@ -157,6 +157,7 @@ codes! {
     BudgetBlown = "MP706", Warning, "a mirror that is stopped because too many copies failed";
     BudgetUnjudged = "MP707", Warning, "sidecars that do not report how copies fare";
     RateHeld = "MP708", Info, "a share that is lowered for the sake of maxRequestsPerSecond";
+    BadResumption = "MP709", Warning, "a resumption of a budget that means nothing";
 }
 
 impl fmt::Display for Code {

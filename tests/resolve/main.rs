@@ -5,6 +5,7 @@
 mod brakes;
 mod circles;
 mod compatibility;
+mod crowded;
 mod diagnostics;
 mod generated;
 mod graph;
