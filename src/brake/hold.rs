@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::time::Duration;
 use std::time::SystemTime;
 
 use prost_types::Timestamp;
@@ -9,6 +10,7 @@ use prost_types::Timestamp;
 use super::Caps;
 use super::ramp::Stage;
 use super::ramp::stage;
+use crate::api::annotation::RESUMED;
 use crate::api::plugin::PluginConfig;
 use crate::diag::Code;
 use crate::diag::Diagnostic;
@@ -23,6 +25,9 @@ use crate::model::Watched;
 use crate::name::Namespaced;
 use crate::source::Objects;
 use crate::source::Sourced;
+
+/// How far ahead of ours a clock may be that somebody resumes a budget by.
+const AHEAD: Duration = Duration::from_secs(60);
 
 /// What holds shares down at a moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +95,7 @@ pub fn hold(
             held.ramp(rule, ramp, config, start, now);
         }
         if let (Some(watched), Some(config)) = (brake.watched, config) {
+            let watched = held.resumed(watched, config, now);
             let blown = found
                 .blown
                 .get(rule)
@@ -99,9 +105,12 @@ pub fn hold(
             held.budget(rule, watched, config, blown);
             let silent = found.silent.get(rule);
             held.report
-                .extend(silent.map(|silent| unjudged(*silent, config)));
+                .extend(silent.map(|silent| unjudged(*silent, config, "budget")));
         }
         if let (Some(limit), Some(config)) = (brake.rate, config) {
+            let silent = found.silent.get(rule);
+            let unjudged = silent.map(|silent| unjudged(*silent, config, "maxRequestsPerSecond"));
+            held.report.extend(unjudged);
             let local = config.origin.document.is_some();
             let share = match local {
                 true => found.shares.get(rule).copied(),
@@ -147,6 +156,40 @@ impl Begun {
 }
 
 impl Held {
+    /// The budget without a resumption that means nothing: one in the future would let go by all that is found until then.
+    fn resumed(
+        &mut self,
+        watched: Watched,
+        config: &Sourced<PluginConfig>,
+        now: SystemTime,
+    ) -> Watched {
+        let Some(given) = config.object.metadata.annotations.get(RESUMED) else {
+            return watched;
+        };
+        let ahead = |resumed: SystemTime| resumed.duration_since(now).unwrap_or_default();
+        if watched
+            .resumed
+            .is_some_and(|resumed| ahead(resumed) <= AHEAD)
+        {
+            return watched;
+        }
+        let what = match watched.resumed {
+            Some(_) => "in the future",
+            None => "no time",
+        };
+        let path = FieldPath::of("metadata.annotations").key(RESUMED);
+        let message = format!("it is to be resumed as of {given:?}, which is {what}");
+        self.report.push(
+            Diagnostic::new(Code::BadResumption, &config.origin, path, message)
+                .effect("the annotation is not looked at")
+                .help("remove it; `mirrorplane resume` sets it"),
+        );
+        Watched {
+            resumed: None,
+            ..watched
+        }
+    }
+
     fn budget(
         &mut self,
         rule: &Namespaced,
@@ -215,11 +258,15 @@ impl Held {
     }
 }
 
-fn unjudged((silent, all): (usize, usize), config: &Sourced<PluginConfig>) -> Diagnostic {
-    let path = FieldPath::of("spec.config.budget");
+fn unjudged(
+    (silent, all): (usize, usize),
+    config: &Sourced<PluginConfig>,
+    key: &str,
+) -> Diagnostic {
+    let path = FieldPath::of("spec.config").key(key);
     let message = format!("{silent} of {all} sidecars do not report how copies fare");
     Diagnostic::new(Code::BudgetUnjudged, &config.origin, path, message)
-        .effect("their copies do not count for the budget")
+        .effect("their copies do not count for it")
         .help("restart their Pods, or make their bootstraps anew: they were started before budgets were known")
 }
 

@@ -46,6 +46,10 @@ impl Governor {
                 continue;
             }
             let sum = own + elsewhere(rule) as f64;
+            // Perhaps nothing is sent, and perhaps nobody reports it: no reason to send more.
+            if sum == 0.0 {
+                continue;
+            }
             *share = next(u64::from(rate.limit.get()), sum, rate.share, rate.most);
         }
     }
@@ -102,7 +106,7 @@ mod tests {
     use crate::server::Load;
 
     #[test]
-    fn what_others_send_counts_and_what_is_told_is_short() {
+    fn what_others_send_counts_and_silence_does_not() {
         let rule = Namespaced::new("curl", "rule");
         let rate = Rate {
             limit: NonZeroU32::new(100).unwrap(),
@@ -127,6 +131,18 @@ mod tests {
         let share = governor.share(&rule).unwrap().millionths();
         assert!((80_000..100_000).contains(&share), "{share}");
         assert_eq!(governor.sent()[&rule], 130);
+        // Silence says nothing.
+        let quiet = Rate {
+            share: Fraction::SMALLEST,
+            ..rate
+        };
+        let quiet = BTreeMap::from([(rule.clone(), quiet)]);
+        let mut unheard = Governor::default();
+        for seconds in [0, 10, 20, 30] {
+            let at = start + Duration::from_secs(seconds);
+            unheard.look(&quiet, &BTreeMap::new(), |_| 0, at);
+            assert_eq!(unheard.share(&rule), Some(Fraction::SMALLEST));
+        }
         governor.look(&BTreeMap::new(), &loads(0), |_| 0, later);
         assert_eq!((governor.share(&rule), governor.sent().len()), (None, 0));
     }

@@ -72,6 +72,9 @@ struct Reported {
 impl Loads {
     /// Asks for other reports, if they are others.
     pub fn want(&self, wanted: Wanted) {
+        // What nobody asks about any more would be kept for ever.
+        let names: BTreeSet<&String> = wanted.clusters.values().flatten().collect();
+        self.counted().ended.retain(|name, _| names.contains(name));
         self.wanted.send_if_modified(|asked| {
             let differs = **asked != wanted;
             if differs {

@@ -23,7 +23,7 @@ fn a_kubeconfig_that_cannot_be_used_ends_the_command() {
     let folder = folder(&[("broken", "clusters: 7"), ("nobody", &nobody())]);
     let at = |name: &str| arg(&folder.path().join(name)).to_owned();
     for command in [
-        vec!["serve"],
+        vec!["serve", "--admin", "off"],
         vec!["check"],
         vec!["translate", "--node", "a/b"],
     ] {

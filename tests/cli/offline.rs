@@ -76,7 +76,10 @@ fn mistakes_on_the_command_line_are_explained_and_exit_with_2() {
             &["translate", EXAMPLE, "--node", "curl"][..],
             "NAMESPACE/NAME",
         ),
-        (&["serve", "--kubeconfig", "none"], "--config-dir"),
+        (
+            &["serve", "--kubeconfig", "none", "--admin", "off"],
+            "--config-dir",
+        ),
         (
             &["serve", "--config-dir", EXAMPLE, "--listen", "0.0.0.0:0"],
             "--insecure-plaintext",

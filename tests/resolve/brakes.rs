@@ -186,12 +186,38 @@ fn a_budget_is_exceeded_by_what_is_found_or_recorded_until_it_is_resumed() {
         let reason = expected.map(|reason| format!("its budget is exceeded: {reason}"));
         assert_eq!(message, reason);
     }
+    // What would let go by all that is found until then, or nothing.
+    for (given, is_found) in [
+        ("2099-01-01T00:00:00Z", true),
+        ("tomorrow", true),
+        ("", true),
+        ("1970-01-01T00:01:10Z", false),
+    ] {
+        let annotations = json!({"mirrorplane.io/resumed": given});
+        let held = held(plain(json!({}), annotations), &found(of), at(20));
+        let codes = ["BadResumption", "BudgetBlown"].map(str::to_owned);
+        let expected = match is_found {
+            true => (Some("0%".to_owned()), codes.to_vec()),
+            false => (None, vec![]),
+        };
+        assert_eq!(said(&held), expected, "{given:?}");
+    }
+}
+
+#[test]
+fn sidecars_that_do_not_report_are_told_of_whatever_they_would_be_judged_by() {
     let silent = Findings {
         silent: BTreeMap::from([(rule(), (1, 3))]),
         ..Findings::default()
     };
-    let held = held(plain(json!({}), json!({})), &silent, at(20));
-    assert_eq!(said(&held), (None, vec!["BudgetUnjudged".to_owned()]));
+    for (key, value) in [
+        ("budget", json!({"maxFailures": 0.1})),
+        ("maxRequestsPerSecond", json!(100)),
+    ] {
+        let held = held(object(key, value, json!({}), json!({})), &silent, at(20));
+        let told = held.report.iter().find(|one| one.code.as_str() == "MP707");
+        assert_eq!(told.unwrap().path.to_string(), format!("spec.config.{key}"));
+    }
 }
 
 #[test]

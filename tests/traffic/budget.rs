@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::rig::caller::load;
 use super::rig::echo::Manner;
 use super::rig::eventually;
-use super::rig::sidecar::{Kind, Plane};
+use super::rig::sidecar::Plane;
 use super::rig::stage::{Stage, URL};
 
 /// One copy in ten may fail.
@@ -62,21 +62,7 @@ async fn a_shadow_that_fails_gets_no_more_copies_and_no_request_fails() {
                 continue;
             }
             // It stays so, though nothing fails any more; a change of the object lets it go on, and it is found again.
-            let updates = [
-                "listener_manager.lds.update_success",
-                "cluster_manager.cds.update_success",
-                "http.outbound.rds.outbound.update_success",
-            ];
-            let counts = async || {
-                let mut counts = Vec::new();
-                for name in updates {
-                    if plane.kind == Kind::Envoy {
-                        counts.push(stage.sidecar.stat(name).await);
-                    }
-                }
-                counts
-            };
-            let at_rest = counts().await;
+            let at_rest = stage.sidecar.structure().await;
             tokio::time::sleep(Duration::from_secs(6)).await;
             let copies = stage.shadow.count();
             let after = load(stage.sidecar.proxy, URL, 100, 2, "v1").await;
@@ -85,7 +71,11 @@ async fn a_shadow_that_fails_gets_no_more_copies_and_no_request_fails() {
             stage.mesh.share("0.9");
             busy_until(&stage, "it is found again", || blown() == 2).await;
             assert!(stage.shadow.count() > copies, "{stage}: it went on");
-            assert_eq!(counts().await, at_rest, "{stage}: by runtime alone");
+            assert_eq!(
+                stage.sidecar.structure().await,
+                at_rest,
+                "{stage}: by runtime alone"
+            );
             stage.assert_no_nack();
         }
     }

@@ -8,7 +8,7 @@ use super::live::responses_after;
 use super::rig::caller::load;
 use super::rig::eventually;
 use super::rig::mesh::Mesh;
-use super::rig::sidecar::{Kind, Plane};
+use super::rig::sidecar::Plane;
 use super::rig::stage::{Stage, URL};
 
 /// Puts a ramp before the share of the example.
@@ -41,21 +41,7 @@ async fn a_ramp_leads_from_nothing_to_everything_and_no_request_fails() {
         let Some(stage) = Stage::new(plane).await else {
             continue;
         };
-        let updates = [
-            "listener_manager.lds.update_success",
-            "cluster_manager.cds.update_success",
-            "http.outbound.rds.outbound.update_success",
-        ];
-        let counts = async || {
-            let mut counts = Vec::new();
-            for name in updates {
-                if plane.kind == Kind::Envoy {
-                    counts.push(stage.sidecar.stat(name).await);
-                }
-            }
-            counts
-        };
-        let before = counts().await;
+        let before = stage.sidecar.structure().await;
         let proxy = stage.sidecar.proxy;
         let start = SystemTime::now() + Duration::from_secs(3);
         ramp(&stage.mesh, Some(start), &[("0.5", "3s")]);
@@ -76,7 +62,11 @@ async fn a_ramp_leads_from_nothing_to_everything_and_no_request_fails() {
             })
             .await;
         }
-        assert_eq!(counts().await, before, "{stage}: by runtime alone");
+        assert_eq!(
+            stage.sidecar.structure().await,
+            before,
+            "{stage}: by runtime alone"
+        );
         stage
             .control_plane
             .logged("its ramp is at step 1 of 1: at most 50%, until")

@@ -8,7 +8,7 @@ use http::Request;
 use http_body_util::Full;
 
 use super::rig::echo::Echo;
-use super::rig::sidecar::{Kind, Plane};
+use super::rig::sidecar::Plane;
 use super::rig::stage::{Stage, URL};
 
 const USERS: usize = 2000;
@@ -65,19 +65,7 @@ async fn a_user_is_always_copied_or_never_and_a_larger_share_has_more_of_them() 
         stage.mesh.edit("mirror.yaml", port, &sticky);
         stage.mesh.share("0.1");
         let tenth = of_share(&stage, &stage.shadow, 0.1).await;
-        let updates = [
-            "listener_manager.lds.update_success",
-            "cluster_manager.cds.update_success",
-            "http.outbound.rds.outbound.update_success",
-        ];
-        let counts = async || {
-            let mut counts = Vec::new();
-            for name in updates.iter().filter(|_| plane.kind == Kind::Envoy) {
-                counts.push(stage.sidecar.stat(name).await);
-            }
-            counts
-        };
-        let before = counts().await;
+        let before = stage.sidecar.structure().await;
         // Not in whole percent, and in whole percent.
         let mut smaller = tenth;
         for share in ["0.150001", "0.2"] {
@@ -90,7 +78,11 @@ async fn a_user_is_always_copied_or_never_and_a_larger_share_has_more_of_them() 
         assert!(of_share(&stage, &stage.shadow, 0.0).await.is_empty());
         stage.mesh.share("1");
         assert_eq!(of_share(&stage, &stage.shadow, 1.0).await.len(), USERS);
-        assert_eq!(counts().await, before, "{stage}: the runtime alone changes");
+        assert_eq!(
+            stage.sidecar.structure().await,
+            before,
+            "{stage}: the runtime alone changes"
+        );
         stage.assert_no_nack();
     }
 }

@@ -6,7 +6,7 @@ use super::live::responses_after;
 use super::rig::caller::load;
 use super::rig::eventually;
 use super::rig::mesh::Mesh;
-use super::rig::sidecar::{Kind, Plane};
+use super::rig::sidecar::Plane;
 use super::rig::stage::{Stage, URL};
 
 const CONFIG: &str = "  name: traffic-mirror-config\n";
@@ -42,20 +42,11 @@ async fn a_stop_ends_the_copies_and_no_request_fails() {
         let Some(stage) = Stage::new(plane).await else {
             continue;
         };
-        let updates = [
-            "listener_manager.lds.update_success",
-            "cluster_manager.cds.update_success",
-            "http.outbound.rds.outbound.update_success",
-            "cluster.shadow|curl/traffic-mirror-config|pipy/pipy-ok-v2|8080.update_success",
-        ];
+        const SHADOW: &str = "shadow|curl/traffic-mirror-config|pipy/pipy-ok-v2|8080";
         let counts = async || {
-            let mut counts = Vec::new();
-            for name in updates {
-                if plane.kind == Kind::Envoy {
-                    counts.push(stage.sidecar.stat(name).await);
-                }
-            }
-            counts
+            let structure = stage.sidecar.structure().await?;
+            let endpoints = stage.sidecar.stat_of(SHADOW, "update_success").await;
+            Some((structure, endpoints))
         };
         let before = counts().await;
         let proxy = stage.sidecar.proxy;

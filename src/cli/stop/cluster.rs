@@ -1,7 +1,6 @@
 //! Sets and removes the annotation in the Kubernetes API.
 
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use anyhow::Context;
 use anyhow::bail;
@@ -30,6 +29,9 @@ use crate::dialect::mesh_config_in_force;
 use crate::name::Namespaced;
 use crate::source::Sourced;
 use crate::source::Table;
+
+/// How long after the first of several replicas another one may find the same budget exceeded: there are no copies any more.
+const SECONDS_APART: i64 = 20;
 
 /// Sets the annotation of each, or removes it. The others are changed also if one cannot be.
 pub(super) async fn set(
@@ -72,13 +74,16 @@ async fn one(client: &Client, switch: &Switch, stop: Option<&str>) -> anyhow::Re
     let before = found.metadata.annotations.as_ref();
     let is_stopped = before.is_some_and(|annotations| annotations.contains_key(STOP));
     // Kept by the leader, in what only it may write.
-    let is_blown = found.data.pointer("/status/budget").is_some();
-    if stop.is_none() && !is_stopped && !is_blown {
+    let blown_at = found.data.pointer("/status/budget/blownAt");
+    let blown_at = blown_at.and_then(|at| at.as_str()?.parse::<Timestamp>().ok());
+    if stop.is_none() && !is_stopped && blown_at.is_none() {
         return Ok(format!("warning: {kind} `{name}` stops nothing as it is"));
     }
     let mut annotations = json!({ STOP: stop });
-    if stop.is_none() && is_blown {
-        annotations[RESUMED] = json!(Timestamp::from(SystemTime::now()).to_string());
+    if let (None, Some(at)) = (stop, blown_at) {
+        // By the clock that found it, not by this one. Replicas find it one by one.
+        let seconds = at.seconds.saturating_add(SECONDS_APART);
+        annotations[RESUMED] = json!(Timestamp { seconds, ..at }.to_string());
     }
     let patch = json!({"metadata": { "annotations": annotations }});
     let patch = Patch::Merge(patch);

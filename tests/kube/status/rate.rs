@@ -18,8 +18,8 @@ use crate::source::plane::Sidecar;
 const NODE: &str = "curl/curl";
 const SHADOW: &str = "shadow|curl/traffic-mirror-config|pipy/pipy-ok-v2|8080";
 
-/// Reports that many copies are sent, again and again.
-async fn send_many(at: &Serve) {
+/// Reports that so many copies are sent each second.
+async fn send(at: &Serve, each_second: u64) {
     let client = LoadReportingServiceClient::connect(format!("http://{}", at.address)).await;
     let mut client = client.unwrap();
     let (requests, outbound) = mpsc::channel(4);
@@ -40,8 +40,8 @@ async fn send_many(at: &Serve) {
         loads.cluster_stats.push(ClusterStats {
             cluster_name: SHADOW.to_owned(),
             upstream_locality_stats: vec![UpstreamLocalityStats {
-                total_successful_requests: 1_000,
-                total_issued_requests: 1_000,
+                total_successful_requests: each_second,
+                total_issued_requests: each_second,
                 ..UpstreamLocalityStats::default()
             }],
             ..ClusterStats::default()
@@ -70,7 +70,9 @@ async fn the_leader_decides_one_share_by_what_all_send() {
     let mut limited = config(&json!(1.0));
     limited["spec"]["config"]["maxRequestsPerSecond"] = json!(50);
     cluster.apply_all(&[limited]).await;
-    // Nothing is sent: from a careful share it is doubled, the same for all.
+    // Little is sent: from a careful share it is doubled, the same for all.
+    send(&leader, 10).await;
+    send(&other, 5).await;
     by_leader.has(Some(1.0)).await;
     by_leader.has(Some(4.0)).await;
     by_other.has(Some(4.0)).await;
@@ -86,7 +88,7 @@ async fn the_leader_decides_one_share_by_what_all_send() {
     // A third one tells the leader what its sidecars send, which is too much.
     let third = Serve::start::<&str>(&cluster, &[]).await;
     let _by_third = Sidecar::at(&third.address, NODE).await;
-    send_many(&third).await;
+    send(&third, 1_000).await;
     eventually("the share is lowered", async || {
         let status = &get(&cluster, &CONFIG).await["status"];
         let share = status["rateShare"].as_u64()?;

@@ -195,6 +195,19 @@ impl Sidecar {
         self.stat(&format!("cluster.{cluster}.{name}")).await
     }
 
+    /// How often an Envoy was given listeners, clusters and routes. A change of shares gives it none of them. The shim does not
+    /// count; of it, `None`.
+    pub(crate) async fn structure(&self) -> Option<[u64; 3]> {
+        if self.plane.kind != Kind::Envoy {
+            return None;
+        }
+        Some([
+            self.stat("listener_manager.lds.update_success").await,
+            self.stat("cluster_manager.cds.update_success").await,
+            self.stat("http.outbound.rds.outbound.update_success").await,
+        ])
+    }
+
     /// The sum of all Envoy counters whose name ends so.
     pub(crate) async fn stats_ending(&self, suffix: &str) -> u64 {
         let text = self.admin("stats").await;
