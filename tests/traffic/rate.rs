@@ -31,10 +31,10 @@ async fn a_share_is_as_large_as_the_rate_lets_it_be() {
         let before = "    percentage:\n";
         let limited = format!("    maxRequestsPerSecond: {LIMIT}\n{before}");
         stage.mesh.edit("mirror.yaml", before, &limited);
-        // With hardly any requests it is raised step by step, to what is asked for.
+        // With few requests it is raised step by step, to what is asked for.
         stage.control_plane.logged("MP708").await;
         eventually(format_args!("{stage}: the share is whole"), || async {
-            load(stage.sidecar.proxy, URL, 2, 1, "v1").await;
+            load(stage.sidecar.proxy, URL, 20, 1, "v1").await;
             sleep(Duration::from_millis(200)).await;
             let log = stage.control_plane.log();
             log.contains("no longer so: its share is held down")

@@ -1,6 +1,7 @@
 //! Sets and removes the annotation in the Kubernetes API.
 
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use anyhow::bail;
@@ -81,9 +82,18 @@ async fn one(client: &Client, switch: &Switch, stop: Option<&str>) -> anyhow::Re
     }
     let mut annotations = json!({ STOP: stop });
     if let (None, Some(at)) = (stop, blown_at) {
-        // By the clock that found it, not by this one. Replicas find it one by one.
-        let seconds = at.seconds.saturating_add(SECONDS_APART);
-        annotations[RESUMED] = json!(Timestamp { seconds, ..at }.to_string());
+        // Now, but not before it was found, nor long after that: this clock may be another than the one that found it.
+        let now = Timestamp::from(SystemTime::now());
+        let latest = at.seconds.saturating_add(SECONDS_APART);
+        let resumed = match now.seconds {
+            seconds if seconds <= at.seconds => at,
+            seconds if seconds >= latest => Timestamp {
+                seconds: latest,
+                ..at
+            },
+            _ => now,
+        };
+        annotations[RESUMED] = json!(resumed.to_string());
     }
     let patch = json!({"metadata": { "annotations": annotations }});
     let patch = Patch::Merge(patch);
