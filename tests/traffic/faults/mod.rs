@@ -21,6 +21,8 @@ use trouble::Trouble;
 
 /// The most copies of a rule that are under way.
 const COPIES: u64 = 64;
+/// How many of the connections that a shadow counts may be of copies that have ended: it hears of their end a little later.
+const ENDING: u64 = 8;
 /// How much a sidecar may grow, in KiB. One rule's copies may hold 128 MiB, of which these few requests fill a part.
 const GROWTH: u64 = 384 * 1024;
 
@@ -68,7 +70,12 @@ async fn every_primary_request_succeeds_whatever_the_shadow_does() {
                 };
                 assert_eq!(outcome.failures.first(), None, "{what}");
                 assert_eq!(outcome.latencies.len(), count, "{what}");
-                assert!(copies <= COPIES, "{what}: {copies} copies under way");
+                // Of the shim the shadow's connections are counted.
+                let most = match plane.kind {
+                    Kind::Envoy => COPIES,
+                    Kind::Shim => COPIES + ENDING,
+                };
+                assert!(copies <= most, "{what}: {copies} copies under way");
             }
             let what = format!("{plane}, the shadow {}", trouble.says());
             eprintln!("{what}: {} MiB", memory / 1024);
