@@ -1,13 +1,9 @@
 //! A budget that is exceeded at the sidecars of one replica stops the mirror at all of them, until it is resumed.
 
-use mirrorplane::proto::envoy::config::core::v3::Node;
-use mirrorplane::proto::envoy::config::endpoint::v3::{ClusterStats, UpstreamLocalityStats};
-use mirrorplane::proto::envoy::service::load_stats::v3::LoadStatsRequest;
-use mirrorplane::proto::envoy::service::load_stats::v3::load_reporting_service_client::LoadReportingServiceClient;
+use mirrorplane::proto::envoy::config::endpoint::v3::UpstreamLocalityStats;
 use serde_json::json;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
+use super::reporter::{NODE, Reporter};
 use super::stopped::mirrorplane;
 use super::{CONFIG, cluster, get, has, message};
 use crate::rig::eventually;
@@ -15,42 +11,19 @@ use crate::serve::Serve;
 use crate::source::mesh::config;
 use crate::source::plane::Sidecar;
 
-const NODE: &str = "curl/curl";
-const SHADOW: &str = "shadow|curl/traffic-mirror-config|pipy/pipy-ok-v2|8080";
-
-/// Reports once that so many copies failed, as soon as it is asked to; the stream stays open as long as the value.
-async fn report(at: &Serve, failed: u64) -> mpsc::Sender<LoadStatsRequest> {
-    let client = LoadReportingServiceClient::connect(format!("http://{}", at.address)).await;
-    let mut client = client.unwrap();
-    let (requests, outbound) = mpsc::channel(4);
-    let first = LoadStatsRequest {
-        node: Some(Node {
-            id: NODE.to_owned(),
-            ..Node::default()
-        }),
-        cluster_stats: Vec::new(),
-    };
-    requests.send(first.clone()).await.unwrap();
-    let stream = client.stream_load_stats(ReceiverStream::new(outbound));
-    let mut responses = stream.await.unwrap().into_inner();
-    let asked = responses.message().await.unwrap().unwrap();
-    assert_eq!(asked.clusters, [SHADOW]);
-    assert_eq!(asked.load_reporting_interval.unwrap().seconds, 1);
+/// Reports once that so many copies failed, as soon as it is asked to.
+async fn report(at: &Serve, failed: u64) -> Reporter {
+    let (reporter, interval) = Reporter::asked(at).await;
+    assert_eq!(interval, 1);
     // So that there is something to compare with.
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-    let mut loads = first;
-    loads.cluster_stats.push(ClusterStats {
-        cluster_name: SHADOW.to_owned(),
-        upstream_locality_stats: vec![UpstreamLocalityStats {
-            total_error_requests: failed,
-            total_issued_requests: failed,
-            ..UpstreamLocalityStats::default()
-        }],
-        ..ClusterStats::default()
-    });
-    requests.send(loads).await.unwrap();
-    tokio::spawn(async move { while let Ok(Some(_)) = responses.message().await {} });
-    requests
+    let copies = UpstreamLocalityStats {
+        total_error_requests: failed,
+        total_issued_requests: failed,
+        ..UpstreamLocalityStats::default()
+    };
+    assert!(reporter.report(copies).await);
+    reporter
 }
 
 #[tokio::test]

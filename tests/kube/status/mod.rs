@@ -7,6 +7,7 @@ mod leader;
 mod ramp;
 mod rate;
 mod refused;
+mod reporter;
 mod rights;
 mod stopped;
 mod unkept;

@@ -1,55 +1,28 @@
 //! One share for the sidecars of all replicas: the leader decides it by what all of them send.
 
-use mirrorplane::proto::envoy::config::core::v3::Node;
-use mirrorplane::proto::envoy::config::endpoint::v3::{ClusterStats, UpstreamLocalityStats};
-use mirrorplane::proto::envoy::service::load_stats::v3::LoadStatsRequest;
-use mirrorplane::proto::envoy::service::load_stats::v3::load_reporting_service_client::LoadReportingServiceClient;
+use mirrorplane::proto::envoy::config::endpoint::v3::UpstreamLocalityStats;
 use serde_json::json;
-use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep};
-use tokio_stream::wrappers::ReceiverStream;
 
+use super::reporter::{NODE, Reporter};
 use super::{CONFIG, cluster, get};
 use crate::rig::eventually;
 use crate::serve::Serve;
 use crate::source::mesh::config;
 use crate::source::plane::Sidecar;
 
-const NODE: &str = "curl/curl";
-const SHADOW: &str = "shadow|curl/traffic-mirror-config|pipy/pipy-ok-v2|8080";
-
 /// Reports that so many copies are sent each second.
 async fn send(at: &Serve, each_second: u64) {
-    let client = LoadReportingServiceClient::connect(format!("http://{}", at.address)).await;
-    let mut client = client.unwrap();
-    let (requests, outbound) = mpsc::channel(4);
-    let first = LoadStatsRequest {
-        node: Some(Node {
-            id: NODE.to_owned(),
-            ..Node::default()
-        }),
-        cluster_stats: Vec::new(),
+    let (reporter, _) = Reporter::asked(at).await;
+    let copies = UpstreamLocalityStats {
+        total_successful_requests: each_second,
+        total_issued_requests: each_second,
+        ..UpstreamLocalityStats::default()
     };
-    requests.send(first.clone()).await.unwrap();
-    let stream = client.stream_load_stats(ReceiverStream::new(outbound));
-    let mut responses = stream.await.unwrap().into_inner();
-    let asked = responses.message().await.unwrap().unwrap();
-    assert_eq!(asked.clusters, [SHADOW]);
     tokio::spawn(async move {
-        let mut loads = first;
-        loads.cluster_stats.push(ClusterStats {
-            cluster_name: SHADOW.to_owned(),
-            upstream_locality_stats: vec![UpstreamLocalityStats {
-                total_successful_requests: each_second,
-                total_issued_requests: each_second,
-                ..UpstreamLocalityStats::default()
-            }],
-            ..ClusterStats::default()
-        });
-        while requests.send(loads.clone()).await.is_ok() {
+        while reporter.report(copies.clone()).await {
             sleep(Duration::from_secs(1)).await;
         }
-        drop(responses);
     });
 }
 
