@@ -10,25 +10,22 @@ use super::trouble::Trouble;
 /// A row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Row {
-    /// Nothing is mirrored.
-    A,
-    /// Likewise: what differs from `A` is the noise of the run.
-    B,
+    /// Nothing is mirrored, at that turn of a round: what these differ by is the noise of the run.
+    Base(char),
     Trouble(Trouble),
 }
 
 impl Row {
     pub(crate) fn trouble(self) -> Trouble {
         match self {
-            Self::A | Self::B => Trouble::NotMirrored,
+            Self::Base(_) => Trouble::NotMirrored,
             Self::Trouble(trouble) => trouble,
         }
     }
 
     fn title(self) -> String {
         match self {
-            Self::A => "… A".to_owned(),
-            Self::B => "… B".to_owned(),
+            Self::Base(turn) => format!("… {turn}"),
             Self::Trouble(trouble) => trouble.says().to_owned(),
         }
     }
@@ -67,25 +64,45 @@ impl Report {
     }
 
     /// The latency that so many per cent of the requests did not exceed, in milliseconds.
-    fn percentile(&self, rows: &[Row], load: Load, percent: usize) -> Option<f64> {
+    fn percentile<'a>(
+        &self,
+        rows: impl IntoIterator<Item = &'a Row>,
+        load: Load,
+        percent: usize,
+    ) -> Option<f64> {
         let of = |row| Some(self.0.get(row)?.latencies.get(&load)?.iter());
-        let mut latencies: Vec<_> = rows.iter().filter_map(of).flatten().collect();
+        let mut latencies: Vec<_> = rows.into_iter().filter_map(of).flatten().collect();
         latencies.sort();
         let rank = (latencies.len() * percent).div_ceil(100).max(1);
         Some(latencies.get(rank - 1)?.as_secs_f64() * 1000.0)
     }
 
+    /// The rows without a mirror.
+    fn bases(&self) -> impl Iterator<Item = &Row> {
+        self.0.keys().filter(|row| matches!(row, Row::Base(_)))
+    }
+
+    fn base(&self, load: Load, percent: usize) -> Option<f64> {
+        self.percentile(self.bases(), load, percent)
+    }
+
+    /// The factor by which the 99th percentiles of rows without a mirror differ, each of as many requests as any other row.
+    fn noise(&self, load: Load) -> Option<f64> {
+        let p99 = |row| self.percentile([row], load, 99);
+        let most = self.bases().filter_map(p99).max_by(f64::total_cmp)?;
+        let least = self.bases().filter_map(p99).min_by(f64::total_cmp)?;
+        Some(most / least)
+    }
+
     /// The median and the 99th percentile as multiples of those without a mirror.
     fn cell(&self, row: Row, load: Load) -> Option<String> {
-        let ratio = |rows: &[Row], percent| {
-            let base = self.percentile(&[Row::A, Row::B], load, percent)?;
-            Some(self.percentile(rows, load, percent)? / base)
-        };
-        let (p50, p99) = (ratio(&[row], 50)?, ratio(&[row], 99)?);
-        let noise = ratio(&[Row::A], 99)? / ratio(&[Row::B], 99)?;
-        let bound = noise.max(noise.recip()).max(1.05);
+        let ratio =
+            |percent| Some(self.percentile([&row], load, percent)? / self.base(load, percent)?);
+        let (p50, p99) = (ratio(50)?, ratio(99)?);
         Some(match row {
-            Row::Trouble(_) if p99 > bound => format!("{p50:.2} / **{p99:.2}**"),
+            Row::Trouble(_) if p99 > self.noise(load)?.max(1.05) => {
+                format!("{p50:.2} / **{p99:.2}**")
+            }
             _ => format!("{p50:.2} / {p99:.2}"),
         })
     }
@@ -101,8 +118,7 @@ impl fmt::Display for Report {
         writeln!(f, "|---|---|{}---|---|", "---|".repeat(Load::ALL.len()))?;
         write!(f, "| is not mirrored to | |")?;
         for load in Load::ALL {
-            let base = |percent| self.percentile(&[Row::A, Row::B], load, percent);
-            match (base(50), base(99)) {
+            match (self.base(load, 50), self.base(load, 99)) {
                 (Some(p50), Some(p99)) => write!(f, " {p50:.2} / {p99:.2} ms |")?,
                 _ => write!(f, " |")?,
             }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use super::live::Live;
@@ -29,13 +30,14 @@ pub(crate) struct Field {
 }
 
 impl Field {
-    /// `None` if there is no Envoy to start.
-    pub(crate) async fn start(plane: Plane) -> Option<Self> {
-        let live = Live::start().await;
+    /// The live service takes so long for an answer, and the work of the shadows is done by that runtime. `None` if there
+    /// is no Envoy to start.
+    pub(crate) async fn start(plane: Plane, work: Duration, shadows_on: &Handle) -> Option<Self> {
+        let live = Live::start(work).await;
         let mut shadows = BTreeMap::new();
         for trouble in Trouble::ALL {
             for is_grpc in [false, true] {
-                shadows.insert((trouble, is_grpc), Shadow::start(trouble).await);
+                shadows.insert((trouble, is_grpc), Shadow::start(trouble, shadows_on).await);
             }
         }
         let folder = tempfile::tempdir().unwrap();

@@ -29,7 +29,7 @@ const MESSAGE: usize = 16 * 1024;
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// A kind of request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Load {
     Get,
     /// The largest body that is copied.

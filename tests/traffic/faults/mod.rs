@@ -11,6 +11,7 @@ mod uploads;
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use crate::rig::eventually;
@@ -41,7 +42,7 @@ fn amount(load: Load) -> (usize, u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_primary_request_succeeds_whatever_the_shadow_does() {
     for plane in Plane::ALL.into_iter().filter(|plane| !plane.delta) {
-        let Some(field) = Field::start(plane).await else {
+        let Some(field) = Field::start(plane, Duration::ZERO, &Handle::current()).await else {
             continue;
         };
         let callers = Callers::new(field.sidecar.proxy);

@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -100,8 +101,8 @@ pub(crate) struct Shadow {
 }
 
 impl Shadow {
-    /// Starts a shadow with this trouble.
-    pub(crate) async fn start(trouble: Trouble) -> Self {
+    /// Starts a shadow with this trouble; its work is done by that runtime.
+    pub(crate) async fn start(trouble: Trouble, on: &Handle) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = socket.local_addr().unwrap();
@@ -125,13 +126,17 @@ impl Shadow {
             while let Ok(Ok(stream)) = timeout(patience, TcpStream::connect(address)).await {
                 this.held.push(stream);
             }
-            this._tasks.spawn(async move {
-                std::future::pending::<()>().await;
-                drop(listener);
-            });
+            this._tasks.spawn_on(
+                async move {
+                    std::future::pending::<()>().await;
+                    drop(listener);
+                },
+                on,
+            );
         } else {
             let accepted = Arc::clone(&this.accepted);
-            this._tasks.spawn(accept(listener, trouble, accepted));
+            this._tasks
+                .spawn_on(accept(listener, trouble, accepted), on);
         }
         this
     }
