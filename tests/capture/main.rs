@@ -14,3 +14,4 @@ mod copies;
 mod passing;
 mod rig;
 mod rules;
+mod terms;

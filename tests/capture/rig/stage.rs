@@ -125,6 +125,19 @@ impl Stage {
         });
     }
 
+    /// Replaces a text in the mirrors' configuration, which must be there.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.folder.path().join("mesh/mirror.yaml")).unwrap();
+        assert!(text.contains(from), "no `{from}` in {text}");
+        self.write("mirror.yaml", &text.replace(from, to));
+    }
+
+    /// Adds keys to the mirrors' configuration.
+    pub(crate) fn say(&self, terms: &str) {
+        let port = "port: 8080, ";
+        self.edit(port, &format!("{port}{terms}, "));
+    }
+
     /// Takes the mirrors away, and waits until nothing is left of them.
     pub(crate) fn unmirror(&self) {
         fs::remove_file(self.folder.path().join("mesh/mirror.yaml")).unwrap();
