@@ -116,6 +116,8 @@ pub fn hold(
                 true => found.shares.get(rule).copied(),
                 false => recorded_share(config),
             };
+            // One of 0 would be for ever: of nothing nobody learns how much there may be.
+            let share = share.filter(|share| *share > Fraction::ZERO);
             let share = share.unwrap_or(CAREFUL);
             held.rates.insert(rule.clone(), (limit, share, local));
         }

@@ -35,7 +35,7 @@ pub fn rates(
         };
         let rate = Rate {
             limit: *limit,
-            share: most.min(*share),
+            share: *share,
             most,
             local: *local,
         };

@@ -46,7 +46,7 @@ pub struct Blown {
 pub struct Rate {
     /// The sum of all sidecars.
     pub limit: NonZeroU32,
-    /// The share that is in force.
+    /// The largest share that there may be for the sake of the limit; never 0.
     pub share: Fraction,
     /// What it would be without the limit.
     pub most: Fraction,
@@ -63,6 +63,13 @@ pub struct Findings {
     pub silent: BTreeMap<Namespaced, (usize, usize)>,
     /// The shares at which there are not too many copies, where this process decides alone.
     pub shares: BTreeMap<Namespaced, Fraction>,
+}
+
+impl Rate {
+    /// The share that is in force.
+    pub fn in_force(&self) -> Fraction {
+        self.share.min(self.most)
+    }
 }
 
 impl Watched {

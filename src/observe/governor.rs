@@ -42,7 +42,7 @@ impl Governor {
             };
             self.rates.insert(rule.clone(), own);
             // Of a mirror that is stopped nothing can be learned.
-            if rate.most == Fraction::ZERO || rate.share == Fraction::ZERO {
+            if rate.most == Fraction::ZERO {
                 continue;
             }
             let sum = own + elsewhere(rule) as f64;
@@ -50,7 +50,7 @@ impl Governor {
             if sum == 0.0 {
                 continue;
             }
-            *share = next(u64::from(rate.limit.get()), sum, rate.share, rate.most);
+            *share = next(u64::from(rate.limit.get()), sum, rate.in_force(), rate.most);
         }
     }
 
@@ -84,8 +84,9 @@ impl Governor {
 pub fn loads(reported: &Loads) -> BTreeMap<Namespaced, Load> {
     let mut by_rule: BTreeMap<Namespaced, Load> = BTreeMap::new();
     for (name, load) in reported.total() {
-        if let Ok(ClusterName::Shadow { rule, .. }) = name.parse() {
-            by_rule.entry(rule).or_default().add(&load);
+        let cluster = name.parse::<ClusterName>().ok();
+        if let Some(rule) = cluster.as_ref().and_then(ClusterName::rule) {
+            by_rule.entry(rule.clone()).or_default().add(&load);
         }
     }
     by_rule
@@ -142,6 +143,20 @@ mod tests {
             let at = start + Duration::from_secs(seconds);
             unheard.look(&quiet, &BTreeMap::new(), |_| 0, at);
             assert_eq!(unheard.share(&rule), Some(Fraction::SMALLEST));
+        }
+        // Known only since it was stopped, it begins with what it had, and not with nothing.
+        let stopped = Rate {
+            share: Fraction::HUNDREDTH,
+            most: Fraction::ZERO,
+            ..rate
+        };
+        let mut next = Governor::default();
+        for seconds in [0, 10] {
+            let stopped = BTreeMap::from([(rule.clone(), stopped)]);
+            let at = start + Duration::from_secs(seconds);
+            next.look(&stopped, &loads(0), |_| 0, at);
+            next.follow(&stopped);
+            assert_eq!(next.share(&rule), Some(Fraction::HUNDREDTH));
         }
         governor.look(&BTreeMap::new(), &loads(0), |_| 0, later);
         assert_eq!((governor.share(&rule), governor.sent().len()), (None, 0));

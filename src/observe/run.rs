@@ -141,7 +141,7 @@ fn silent(
         };
         let clusters = asked.of(&node).iter();
         let has = clusters
-            .filter_map(|name| rule(name))
+            .filter_map(|name| name.parse::<ClusterName>().ok()?.rule().cloned())
             .collect::<BTreeSet<_>>();
         for rule in has {
             let (silent, all) = rules.entry(rule).or_default();
@@ -151,13 +151,6 @@ fn silent(
     }
     rules.retain(|_, (silent, _)| *silent > 0);
     rules
-}
-
-fn rule(cluster: &str) -> Option<Namespaced> {
-    match cluster.parse() {
-        Ok(ClusterName::Shadow { rule, .. } | ClusterName::Outside { rule, .. }) => Some(rule),
-        _ => None,
-    }
 }
 
 /// What is remembered from one look to the next.

@@ -99,6 +99,16 @@ pub enum ClusterName {
     Passthrough,
 }
 
+impl ClusterName {
+    /// The rule whose copies go there, if they are copies.
+    pub fn rule(&self) -> Option<&Namespaced> {
+        match self {
+            Self::Shadow { rule, .. } | Self::Outside { rule, .. } => Some(rule),
+            Self::Primary(_) | Self::Passthrough => None,
+        }
+    }
+}
+
 /// That of its copies.
 impl From<&Mirror> for ClusterName {
     fn from(mirror: &Mirror) -> Self {

@@ -46,7 +46,12 @@ async fn a_shadow_that_fails_gets_no_more_copies_and_no_request_fails() {
             stage
                 .mesh
                 .edit("mirror.yaml", before, &format!("{BUDGET}{before}"));
-            let blown = || stage.control_plane.log().matches("MP706").count();
+            // That it is no longer so is said as well, at another level.
+            let blown = || {
+                let log = stage.control_plane.log();
+                let lines = log.lines().filter(|line| line.contains(" WARN "));
+                lines.filter(|line| line.contains("MP706")).count()
+            };
             busy_until(&stage, &format!("a shadow that {name} is found"), || {
                 blown() == 1
             })
@@ -78,6 +83,31 @@ async fn a_shadow_that_fails_gets_no_more_copies_and_no_request_fails() {
             );
             stage.assert_no_nack();
         }
+    }
+}
+
+/// A host that is no Service is judged by the same budget.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_outside_that_fails_gets_no_more_copies() {
+    for plane in Plane::ALL.into_iter().filter(|plane| plane.delta) {
+        let Some(stage) = Stage::with_shadow(plane, Manner::Fails).await else {
+            continue;
+        };
+        let address = stage.shadow.address;
+        let outside = format!(
+            "    external: {{ host: {}, port: {} }}\n",
+            address.ip(),
+            address.port()
+        );
+        let service = "    namespace: pipy\n    service: pipy-ok-v2\n    port: 8080\n";
+        stage
+            .mesh
+            .edit("mirror.yaml", service, &format!("{outside}{BUDGET}"));
+        busy_until(&stage, "a host that fails is found", || {
+            stage.control_plane.log().contains("MP706")
+        })
+        .await;
+        stage.assert_no_nack();
     }
 }
 
