@@ -106,7 +106,7 @@ async fn listen(
         if !next.0.is_empty() && next != asked {
             let response = lrs::LoadStatsResponse {
                 clusters: next.0.clone(),
-                load_reporting_interval: prost_types(next.1),
+                load_reporting_interval: duration(next.1),
                 ..lrs::LoadStatsResponse::default()
             };
             asked = next;
@@ -130,7 +130,7 @@ async fn listen(
     }
 }
 
-fn prost_types(of: Duration) -> Option<crate::proto::google::protobuf::Duration> {
+fn duration(of: Duration) -> Option<crate::proto::google::protobuf::Duration> {
     Some(crate::proto::google::protobuf::Duration {
         seconds: i64::try_from(of.as_secs()).unwrap_or(i64::MAX),
         nanos: i32::try_from(of.subsec_nanos()).unwrap_or_default(),
