@@ -4,7 +4,7 @@ use super::decode::Reader;
 use super::headers;
 use crate::api::copy_config::Credentials as Key;
 use crate::api::copy_config::{PathRewrite, PrefixRewrite};
-use crate::diag::{Code, FieldPath};
+use crate::diag::{Code, FieldPath, nearest};
 use crate::model::{CopyHost, CopyPolicy, Credentials, NewPath};
 
 /// The longest path or Host that is taken.
@@ -35,18 +35,28 @@ fn host(reader: &mut Reader<'_>) -> Option<CopyHost> {
         "rename" => Some(CopyHost::Rename),
         "keep" => Some(CopyHost::Keep),
         "suffix" => Some(CopyHost::Suffix),
-        host if is_host(host) => Some(CopyHost::Literal(text)),
-        _ => {
+        host if is_host(host) && meant(host).is_none() => Some(CopyHost::Literal(text)),
+        host => {
+            let help = match meant(host) {
+                Some(meant) => format!("did you mean `{meant}`? A host of that name takes a port: `{host}:80`"),
+                None => "give `rename`, `keep`, `suffix`, or a host name with or without a port: `v2.test:8080`"
+                    .to_owned(),
+            };
             reader.error(
                 Code::BadConfigValue,
                 FieldPath::root().key("host"),
                 format!("{text:?} is not a Host"),
-                "give `rename`, `keep`, `suffix`, or a host name with or without a port: `v2.test:8080`"
-                    .to_owned(),
+                help,
             );
             None
         }
     }
+}
+
+/// The word that somebody probably misspelt. What has a dot or a port is a host in any case.
+fn meant(host: &str) -> Option<&str> {
+    let is_word = !host.contains(['.', ':']);
+    is_word.then(|| nearest(host, ["rename", "keep", "suffix"]))?
 }
 
 /// A name or an address, and perhaps a port.
