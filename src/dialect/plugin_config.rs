@@ -253,6 +253,7 @@ mod tests {
     #[test]
     fn the_last_valid_configuration_stays_in_force() {
         let last = MirrorSpec {
+            text: 0,
             target: TargetRef::Service {
                 name: Namespaced::new("pipy", "v3"),
                 port: PortRef::Number(NonZeroU16::MIN),

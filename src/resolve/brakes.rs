@@ -27,7 +27,7 @@ pub(super) fn brakes(
             ramp: spec.ramp.clone(),
             watched: spec
                 .budget
-                .and_then(|budget| watched(rule.name, budget, objects)),
+                .and_then(|budget| watched(rule, spec.text, budget, objects)),
             rate: spec.rate,
         };
         (brake != Brake::default()).then(|| (rule.name.clone(), brake))
@@ -35,10 +35,12 @@ pub(super) fn brakes(
     brakes.collect()
 }
 
-fn watched(rule: &Namespaced, budget: Budget, objects: &Objects) -> Option<Watched> {
-    let config = &objects.plugin_configs.get(rule)?.object;
-    // What is mirrored, where to and how much: whoever changes any of it has looked into it.
-    let said = serde_json::to_vec(&config.spec).unwrap_or_default();
+fn watched(rule: &MirrorRule<'_>, text: u64, budget: Budget, objects: &Objects) -> Option<Watched> {
+    let config = &objects.plugin_configs.get(rule.name)?.object;
+    // What is mirrored, where to and how much: whoever changes any of it has looked into it. That is, what is in force of it: a
+    // mistake changes nothing.
+    let said = (text, &config.spec.plugin, &config.spec.destination_refs);
+    let said = serde_json::to_vec(&said).unwrap_or_default();
     let resumed = config.metadata.annotations.get(RESUMED);
     let resumed = resumed.and_then(|time| time.parse::<Timestamp>().ok());
     Some(Watched {

@@ -58,6 +58,24 @@ fn steps() -> Value {
 }
 
 #[test]
+fn a_mistake_is_not_another_budget() {
+    let mut world = World::mirrored();
+    let budget = |failures: Value| {
+        let budget = json!({"maxFailures": failures, "window": "5s"});
+        object("budget", budget, json!({}), json!({}))
+    };
+    let mut of = |object| {
+        world.add(object);
+        let watched = world.resolve().brakes[&rule()].watched;
+        watched.expect("there is a budget").of
+    };
+    let before = of(budget(json!(0.1)));
+    // The copies go on as before, so that what was found of them counts as before.
+    assert_eq!(of(budget(json!("a tenth"))), before);
+    assert_ne!(of(budget(json!(0.2))), before);
+}
+
+#[test]
 fn a_ramp_goes_by_its_object_or_else_by_its_status() {
     let none = Findings::default();
     let unknown = held(

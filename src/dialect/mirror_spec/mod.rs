@@ -30,6 +30,8 @@ pub use port_ref::PortRef;
 /// Where requests are mirrored to, and how many: a valid `spec.config`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorSpec {
+    /// Names the text that it was read from.
+    pub text: u64,
     /// What gets the copies.
     pub target: TargetRef,
     /// The share of requests.
@@ -96,6 +98,7 @@ pub(crate) fn read(
         wrong: BTreeSet::new(),
         apart: Map::new(),
     };
+    let hash = xxhash_rust::xxh3::xxh3_64(config.to_string().as_bytes());
     let config = reader.decode(config)?;
     let external = external::read(&mut reader);
     let namespace = text("namespace", config.namespace, &mut reader);
@@ -117,6 +120,7 @@ pub(crate) fn read(
         return None;
     }
     Some(MirrorSpec {
+        text: hash,
         target: match external {
             Some(external) => TargetRef::External(Arc::new(external)),
             None => TargetRef::Service {
