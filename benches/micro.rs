@@ -44,6 +44,7 @@ fn backend(name: String, group: usize) -> Arc<Backend> {
     Arc::new(Backend {
         service: Namespaced::new(format!("shop-{group}"), name),
         port: NonZeroU16::MIN,
+        subset: Default::default(),
         protocol: Protocol::Http1,
         endpoints: (1..=3).map(endpoint).collect(),
     })

@@ -126,12 +126,47 @@ pub struct EndpointSlice {
 
 /// One endpoint of an [`EndpointSlice`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Endpoint {
     /// Addresses; consumers use the first.
     pub addresses: Vec<String>,
     /// State.
     #[serde(default)]
     pub conditions: EndpointConditions,
+    /// Which Pod it is.
+    #[serde(default)]
+    pub target_ref: PodRef,
+}
+
+/// Which Pod an [`Endpoint`] is, if it says and is one: its name, in the namespace of the slice. There may be ten thousand of
+/// them, so that nothing else of the reference is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "ObjectReference", into = "ObjectReference")]
+pub struct PodRef(pub Option<Box<str>>);
+
+/// The used part of `v1 ObjectReference`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct ObjectReference {
+    kind: String,
+    name: String,
+}
+
+const POD: &str = "Pod";
+
+impl From<ObjectReference> for PodRef {
+    fn from(ObjectReference { kind, name }: ObjectReference) -> Self {
+        Self((kind == POD && !name.is_empty()).then(|| name.into()))
+    }
+}
+
+impl From<PodRef> for ObjectReference {
+    fn from(PodRef(name): PodRef) -> Self {
+        name.map_or_else(Self::default, |name| Self {
+            kind: POD.to_owned(),
+            name: name.into(),
+        })
+    }
 }
 
 /// The state of an [`Endpoint`].

@@ -8,6 +8,7 @@ use super::copy_config::{Credentials, HeaderEdits, PathRewrite};
 use super::core::IntOrString;
 use super::external::ExternalTarget;
 use super::request_match::{RequestMatch, Sticky};
+use super::subset::SubsetConfig;
 
 /// Where requests are mirrored to, and how many.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +20,9 @@ pub struct MirrorConfig {
     pub service: String,
     /// A port of the target Service: its number or name, or else its target port.
     pub port: IntOrString,
+    /// Which Pods of the Service get copies; all of them if absent.
+    #[serde(default)]
+    pub subset: Option<SubsetConfig>,
     /// The share; nothing is mirrored if it is absent.
     #[serde(default)]
     pub percentage: Option<Percentage>,

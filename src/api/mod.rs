@@ -16,3 +16,4 @@ pub mod plugin;
 pub mod quantity;
 pub mod request_match;
 pub mod status;
+pub mod subset;

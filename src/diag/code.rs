@@ -121,6 +121,7 @@ codes! {
     SelfMirror = "MP325", Error, "a destination that mirrors to itself";
     TargetNotHttp = "MP326", Error, "a mirror target that does not speak HTTP";
     TargetProtocol = "MP327", Warning, "a mirror target that speaks another protocol than the destination";
+    TargetUnlabelled = "MP328", Warning, "endpoints of a subset whose labels are not known";
     SelfDisguised = "MP331", Error, "a mirror target that is the destination by another name";
     TargetShared = "MP332", Warning, "a mirror target that shares Pods with the destination";
     MirrorCircle = "MP333", Error, "mirrors that lead in a circle";

@@ -257,6 +257,7 @@ mod tests {
             target: TargetRef::Service {
                 name: Namespaced::new("pipy", "v3"),
                 port: PortRef::Number(NonZeroU16::MIN),
+                subset: Default::default(),
             },
             fraction: Fraction::ONE,
             ramp: None,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 
+use super::Subset;
 use crate::name::Namespaced;
 
 /// What a backend speaks.
@@ -14,13 +15,15 @@ pub enum Protocol {
     Http2,
 }
 
-/// One port of a Service, with the endpoints that are ready behind it.
+/// One port of a Service, or of some of its Pods, with the endpoints that are ready behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Backend {
     /// The Service.
     pub service: Namespaced,
     /// The port of the Service (not of its Pods).
     pub port: NonZeroU16,
+    /// Which of its Pods.
+    pub subset: Subset,
     /// What it speaks.
     pub protocol: Protocol,
     /// The ready endpoints, sorted, none twice; may be empty.

@@ -89,11 +89,14 @@ impl Changes {
         let Backend {
             service,
             port,
+            subset,
             protocol,
             endpoints,
         } = &**after;
-        self.rest |=
-            *service != before.service || *port != before.port || *protocol != before.protocol;
+        self.rest |= *service != before.service
+            || *port != before.port
+            || *subset != before.subset
+            || *protocol != before.protocol;
         self.endpoints |= *endpoints != before.endpoints;
     }
 }

@@ -13,6 +13,7 @@ mod group;
 mod mirror;
 mod ramp;
 mod selection;
+mod subset;
 mod target;
 
 pub use backend::{Backend, Protocol};
@@ -25,4 +26,5 @@ pub use group::{Certainty, Destination, DestinationPort, Group, GroupId, Model};
 pub use mirror::{Limits, Mirror, Terms};
 pub use ramp::{Brake, Ramp, RampStep};
 pub use selection::{Field, Selection, Text};
+pub use subset::Subset;
 pub use target::{External, ServerTls, Target, Trust};

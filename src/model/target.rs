@@ -73,11 +73,19 @@ impl From<Arc<Backend>> for Target {
     }
 }
 
-/// `NAMESPACE/SERVICE:PORT`, or `HOST:PORT`.
+/// `NAMESPACE/SERVICE:PORT`, with the labels of a subset as in `NAMESPACE/SERVICE:PORT[KEY=VALUE]`, or `HOST:PORT`.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Service(backend) => write!(f, "{}:{}", backend.service, backend.port),
+            Self::Service(backend) => {
+                let Backend {
+                    service,
+                    port,
+                    subset,
+                    ..
+                } = &**backend;
+                write!(f, "{service}:{port}{subset}")
+            }
             Self::External(external) => external.fmt(f),
         }
     }

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::behind::{Behind, Targets};
+use super::behind::{Behind, Shadow, Targets};
 use super::nodes;
 use super::nodes::Captures;
 use super::reach::reach;
 use super::unchanged::or_as_before;
 use crate::diag::Report;
 use crate::dialect::MirrorChain;
-use crate::model::Capture;
+use crate::model::{Capture, Subset};
 use crate::name::Namespaced;
 use crate::source::Objects;
 
@@ -24,7 +24,7 @@ pub(super) struct Callers {
     /// The sets of plugins that nodes get, none twice.
     pub(super) sets: Vec<BTreeSet<String>>,
     /// The sets of targets that nodes are behind, none twice.
-    pub(super) behind: Vec<Vec<Namespaced>>,
+    pub(super) behind: Vec<Vec<(Namespaced, Subset)>>,
     /// What there is of nodes, none twice.
     pub(super) classes: Vec<Class>,
     /// For each node, in the order of the names, which of `classes` it is.
@@ -55,7 +55,7 @@ struct From {
     objects: Objects,
     captures: Arc<BTreeMap<Namespaced, Capture>>,
     default: Capture,
-    targets: BTreeMap<Namespaced, BTreeMap<String, String>>,
+    targets: BTreeMap<(Namespaced, Subset), BTreeMap<String, String>>,
 }
 
 impl From {
@@ -67,7 +67,7 @@ impl From {
     ) -> Self {
         let targets = targets
             .iter()
-            .map(|(name, labels)| ((*name).clone(), (*labels).clone()));
+            .map(|(shadow, labels)| (owned(*shadow), BTreeMap::clone(labels)));
         let objects = Objects {
             namespaces: objects.namespaces.clone(),
             pods: objects.pods.clone(),
@@ -99,13 +99,18 @@ impl From {
             && self
                 .targets
                 .iter()
-                .eq(targets.iter().map(|(name, labels)| (*name, *labels)))
+                .map(|((service, subset), labels)| ((service, subset), labels))
+                .eq(targets.iter().map(|(shadow, labels)| (*shadow, &**labels)))
             && one.namespaces.is(&two.namespaces)
             && one.pods.is(&two.pods)
             && one.workloads.is(&two.workloads)
             && one.plugins.is(&two.plugins)
             && one.plugin_chains.is(&two.plugin_chains)
     }
+}
+
+fn owned((service, subset): Shadow<'_>) -> (Namespaced, Subset) {
+    (service.clone(), subset.clone())
 }
 
 impl Callers {
@@ -130,7 +135,7 @@ impl Callers {
         let nodes = nodes::read(objects, kept, &mut report);
         let reach = reach(&nodes, chains, objects, &mut report);
         let filed = Behind::new(targets);
-        let mut behind: HashMap<Vec<&Namespaced>, usize> = HashMap::new();
+        let mut behind: HashMap<Vec<Shadow<'_>>, usize> = HashMap::new();
         let mut classes: HashMap<(Capture, &str, usize, usize), usize> = HashMap::new();
         let by_node = nodes.iter().zip(&reach.by_node).map(|(node, set)| {
             let namespace = node.name.namespace.as_str();
@@ -156,7 +161,7 @@ impl Callers {
         behind.sort_unstable_by_key(|(_, index)| *index);
         let behind = behind
             .into_iter()
-            .map(|(names, _)| names.into_iter().cloned().collect());
+            .map(|(shadows, _)| shadows.into_iter().map(owned).collect());
         let sets = reach
             .sets
             .iter()

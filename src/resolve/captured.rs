@@ -142,6 +142,7 @@ mod tests {
         let backend = Arc::new(Backend {
             service: service.clone(),
             port: 80.try_into().unwrap(),
+            subset: Default::default(),
             protocol: Protocol::Http1,
             endpoints: Vec::new(),
         });
@@ -182,6 +183,7 @@ mod tests {
         Arc::new(Backend {
             service: Namespaced::new("n", "target"),
             port: 80.try_into().unwrap(),
+            subset: Default::default(),
             protocol: Protocol::Http1,
             endpoints: Vec::new(),
         })

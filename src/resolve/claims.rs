@@ -176,7 +176,13 @@ fn mirror(
     let target = &mirror.target;
     if leads_back(target, destination, service) {
         let message = match target {
-            Target::Service(backend) => format!("`{}` is mirrored to itself", backend.service),
+            Target::Service(backend) if backend.subset.is_all() => {
+                format!("`{}` is mirrored to itself", backend.service)
+            }
+            Target::Service(backend) => format!(
+                "`{0}` is mirrored to itself: the Pods of `{0}{1}` answer live requests",
+                backend.service, backend.subset
+            ),
             Target::External(external) => format!(
                 "`{}` is mirrored to itself: `{}` is a name of it",
                 destination.service, external.host
@@ -185,7 +191,12 @@ fn mirror(
         report.push(
             Diagnostic::new(Code::SelfMirror, rule.origin, destination.path(), message)
                 .effect("nothing is mirrored, or it would get every request twice; primary traffic is not affected")
-                .help("name another target, or take it out of the destinations"),
+                .help(match target.backend() {
+                    Some(backend) if !backend.subset.is_all() => {
+                        "keep these Pods out of the destination's selector, and name a Service of their own as the target"
+                    }
+                    _ => "name another target, or take it out of the destinations",
+                }),
         );
         return None;
     }

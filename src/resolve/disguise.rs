@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | is of the destination's own Service | cut (when claims are settled) | each request would arrive twice |
 //! | has the [place](super::places) of one of the destination's ports | cut | so it would |
+//! | is a subset of such a port, or of the destination's own Service | cut | the destination is all of its Pods, those of the subset too: each of them is sent its share of the requests, and would get a copy of all, its own included |
 //! | has the destination's Pods on another port, or only some of them, or more than them | told | copies take of the live Pods' time, but another server may answer them, and who shares in live traffic may be the one to be tried |
 //! | has endpoints in common with the destination, whatever selectors say | told | endpoints come and go: see [places](super::places) |
 //!
@@ -33,8 +34,9 @@ pub(super) fn uncover(
         let Some(target) = mirror.target.backend() else {
             continue;
         };
-        let place = places.at(target);
-        if place.is_some_and(|place| places.of(destination).iter().any(|own| own.1 == place)) {
+        let mut own = places.of(destination).iter().map(|(_, place)| Some(*place));
+        let [here, around] = [places.at(target), places.around(target)];
+        if own.any(|place| place == here || place == around) {
             report.push(disguised(destination, target, services, claim));
             claim.mirror = None;
         } else if let Some(how) = shared(destination, service, target, services) {
@@ -61,13 +63,16 @@ fn disguised(
     let by_selector = services
         .get(&target.service)
         .and_then(UsedService::selector);
+    let is_part = !target.subset.is_all();
     let what = match by_selector {
+        Some(_) if is_part => "is some of the same Pods, on the same port",
         Some(_) => "selects the same Pods, on the same port",
+        None if is_part => "is some of the same endpoints",
         None => "has the same endpoints",
     };
     let message = format!(
-        "`{destination}` is mirrored to itself: `{}:{}` {what}",
-        target.service, target.port
+        "`{destination}` is mirrored to itself: `{}:{}{}` {what}",
+        target.service, target.port, target.subset
     );
     Diagnostic::new(Code::SelfDisguised, claim.origin, claim.path.clone(), message)
         .effect("nothing is mirrored, or they would get every request twice; primary traffic is not affected")
@@ -81,10 +86,10 @@ fn shared(
     target: &Backend,
     services: &Services<'_>,
 ) -> Option<String> {
-    let name = &target.service;
-    let labels = services.get(name)?.selector();
-    if let Some((live, shadow)) = service.selector().zip(labels)
-        && name.namespace == destination.namespace
+    let name = format!("{}{}", target.service, target.subset);
+    let labels = services.get(&target.service)?.labels_of(&target.subset);
+    if let Some((live, shadow)) = service.selector().zip(labels.as_deref())
+        && target.service.namespace == destination.namespace
     {
         if live == shadow {
             return Some(format!(
@@ -107,8 +112,8 @@ fn shared(
         .any(|port| meet(&port.endpoints, &target.endpoints))
         .then(|| {
             format!(
-                "endpoints of the target `{name}:{}` are endpoints of the destination `{destination}`",
-                target.port
+                "endpoints of the target `{}:{}{}` are endpoints of the destination `{destination}`",
+                target.service, target.port, target.subset
             )
         })
 }

@@ -27,8 +27,27 @@ pub(super) fn by_service(objects: &Objects) -> SlicesByService<'_> {
 #[derive(Debug)]
 struct Slice<'a> {
     ports: &'a [EndpointPort],
-    /// The first address of each endpoint, and whether that is ready.
-    addresses: Vec<(IpAddr, bool)>,
+    addresses: Vec<Address<'a>>,
+}
+
+/// An endpoint without its port.
+#[derive(Clone, Copy, Debug)]
+struct Address<'a> {
+    /// The first of its addresses.
+    ip: IpAddr,
+    is_ready: bool,
+    pod: Option<&'a str>,
+}
+
+/// An endpoint of a Service port.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Behind<'a> {
+    /// Where it is.
+    pub(super) at: SocketAddr,
+    /// Whether it takes requests.
+    pub(super) is_ready: bool,
+    /// Its Pod, in the namespace of the Service, if it says which that is.
+    pub(super) pod: Option<&'a str>,
 }
 
 /// What can be reached behind one Service.
@@ -55,25 +74,28 @@ impl<'a> Endpoints<'a> {
 
     /// The ready endpoints of the Service port of this name (empty for an unnamed one), sorted, none twice.
     pub(super) fn of_port(&self, name: &str) -> Vec<SocketAddr> {
-        self.where_they(|is_ready| is_ready, name)
+        in_order(self.behind(name).filter(|one| one.is_ready))
     }
 
     /// Likewise, all endpoints: also those that are not ready.
     pub(super) fn in_any_state(&self, name: &str) -> Vec<SocketAddr> {
-        self.where_they(|_| true, name)
+        in_order(self.behind(name))
     }
 
-    fn where_they(&self, fit: impl Fn(bool) -> bool, name: &str) -> Vec<SocketAddr> {
-        let mut endpoints = Vec::new();
-        for Slice { ports, addresses } in &self.slices {
-            let fitting = addresses.iter().filter(|(_, is_ready)| fit(*is_ready));
-            for (ip, _) in fitting {
-                endpoints.extend(numbers(ports, name).map(|port| SocketAddr::new(*ip, port)));
-            }
-        }
-        endpoints.sort_unstable();
-        endpoints.dedup();
-        endpoints
+    /// Each of its endpoints, in any state and order; one that several slices have comes with each.
+    pub(super) fn behind(&self, name: &str) -> impl Iterator<Item = Behind<'a>> {
+        self.slices.iter().flat_map(move |slice| {
+            let Slice { ports, addresses } = slice;
+            let at_ports = move |address: &Address<'a>| {
+                let Address { ip, is_ready, pod } = *address;
+                numbers(ports, name).map(move |port| Behind {
+                    at: SocketAddr::new(ip, port),
+                    is_ready,
+                    pod,
+                })
+            };
+            addresses.iter().flat_map(at_ports)
+        })
     }
 
     /// What is to be done if the Service port of this name has no ready endpoints.
@@ -111,6 +133,14 @@ impl<'a> Endpoints<'a> {
     }
 }
 
+/// Where they are, sorted, none twice.
+pub(super) fn in_order<'a>(endpoints: impl Iterator<Item = Behind<'a>>) -> Vec<SocketAddr> {
+    let mut endpoints: Vec<_> = endpoints.map(|one| one.at).collect();
+    endpoints.sort_unstable();
+    endpoints.dedup();
+    endpoints
+}
+
 /// What is to be done about a Service without EndpointSlices.
 pub(super) fn add_slice(service: &Namespaced) -> String {
     let Namespaced { namespace, name } = service;
@@ -128,9 +158,8 @@ fn numbers(ports: &[EndpointPort], name: &str) -> impl Iterator<Item = u16> {
         .filter(|number| *number != 0)
 }
 
-/// The first address of each endpoint, and whether that is ready (`discovery.k8s.io/v1`: the other addresses are not used; an
-/// unknown state is ready).
-fn addresses(slice: &Sourced<EndpointSlice>, report: &mut Report) -> Vec<(IpAddr, bool)> {
+/// The first address of each endpoint (`discovery.k8s.io/v1`: the others are not used; an unknown state is ready).
+fn addresses<'a>(slice: &'a Sourced<EndpointSlice>, report: &mut Report) -> Vec<Address<'a>> {
     let Sourced { object, origin } = slice;
     let mut complain = |path, message: String, help| {
         report.push(
@@ -157,7 +186,11 @@ fn addresses(slice: &Sourced<EndpointSlice>, report: &mut Report) -> Vec<(IpAddr
             .first()
             .map(|address| (address, address.parse()))
         {
-            Some((_, Ok(address))) => addresses.push((address, is_ready)),
+            Some((_, Ok(ip))) => addresses.push(Address {
+                ip,
+                is_ready,
+                pod: endpoint.target_ref.0.as_deref(),
+            }),
             // It gets no requests anyhow.
             _ if !is_ready => {}
             Some((text, Err(_))) => {

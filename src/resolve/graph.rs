@@ -11,7 +11,8 @@
 //! | p ⇒ s and s ⇒ p, or further round | live Pods get copies: of each two on a circle one is a shadow of the other. Where Pods on it call on without the mark, copies would bring forth calls, and these copies | the most junior mirror of each circle is cut |
 //! | p ⇒ s and s ⇒ t | t gets copies of what callers ask of s itself, not of the copies | told |
 //! | p ⇒ s and p ⇒ t, p ⇒ s and q ⇒ s | what is asked for | |
-//! | p ⇒ p, p ⇒ p by another name | live Pods get each request twice | cut for all callers: see [disguise](super::disguise) |
+//! | p ⇒ some of the Pods of s and s ⇒ t, or s ⇒ p | as if all Pods of s got copies: they answer for s as well | |
+//! | p ⇒ p, p ⇒ p by another name, p ⇒ some of its Pods | live Pods get each request twice | cut for all callers: see [disguise](super::disguise) |
 //!
 //! A mirror is cut as a whole, with all ports of its destination, and only for callers that have the others as well.
 //! Whatever order objects come in, the same is cut: mirrors are taken up by the priority of their plugins, highest first,
@@ -27,11 +28,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt::Write;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use super::claims::Claim;
 use super::places::Place;
 use crate::diag::{Code, Diagnostic, Report};
-use crate::model::Mirror;
+use crate::model::{Backend, Mirror};
 use crate::name::Namespaced;
 
 /// A mirror that callers have.
@@ -49,11 +51,19 @@ pub(super) struct Edge<'a> {
     pub(super) from: &'a [(NonZeroU16, Place)],
     /// Where the copies do.
     pub(super) to: Place,
+    /// The same, but where they go to a subset: the place of all Pods of its Service, which these are some of.
+    pub(super) around: Place,
 }
 
 impl Edge<'_> {
     fn leaves(&self) -> impl Iterator<Item = Place> {
         self.from.iter().map(|(_, place)| *place)
+    }
+
+    /// Where others may lead on from it.
+    fn arrives(&self) -> impl Iterator<Item = Place> {
+        let around = (self.around != self.to).then_some(self.around);
+        std::iter::once(self.to).chain(around)
     }
 }
 
@@ -65,8 +75,9 @@ impl<'a> Edge<'a> {
 
     /// What gets the copies, without a port if it is a Service.
     fn name(&self) -> String {
-        self.target()
-            .map_or_else(|| self.mirror.target.to_string(), ToString::to_string)
+        let target = &self.mirror.target;
+        let named = |backend: &Arc<Backend>| format!("{}{}", backend.service, backend.subset);
+        target.backend().map_or_else(|| target.to_string(), named)
     }
 }
 
@@ -153,7 +164,10 @@ pub(super) fn cut<'a>(mut edges: Vec<Edge<'a>>, findings: &mut Findings<'a>) -> 
 fn are_apart(edges: &[Edge<'_>]) -> bool {
     let mut from: Vec<Place> = edges.iter().flat_map(Edge::leaves).collect();
     from.sort_unstable();
-    let leads_on = |edge: &Edge<'_>| from.binary_search(&edge.to).is_ok();
+    let leads_on = |edge: &Edge<'_>| {
+        edge.arrives()
+            .any(|place| from.binary_search(&place).is_ok())
+    };
     let mut pairs: Vec<_> = edges
         .iter()
         .map(|edge| (edge.to, edge.destination))
@@ -212,10 +226,15 @@ impl Graph {
         ahead.extend(self.0.iter().map(|(place, after)| (*place, after.len())));
         let mut into: HashMap<Place, Vec<usize>> = HashMap::with_capacity(edges.len());
         let mut ends = Vec::new();
-        for (index, edge) in edges.iter().enumerate() {
-            match ahead.contains_key(&edge.to) {
-                true => into.entry(edge.to).or_default().push(index),
-                false => ends.push(index),
+        // From how many of its places others lead on.
+        let mut open = vec![0_usize; edges.len()];
+        for ((index, edge), open) in edges.iter().enumerate().zip(&mut open) {
+            for place in edge.arrives().filter(|place| ahead.contains_key(place)) {
+                into.entry(place).or_default().push(index);
+                *open += 1;
+            }
+            if *open == 0 {
+                ends.push(index);
             }
         }
         let mut left = vec![true; edges.len()];
@@ -228,7 +247,14 @@ impl Graph {
                 if let Some(ahead) = ahead.get_mut(&place) {
                     *ahead -= 1;
                     if *ahead == 0 {
-                        ends.extend(into.remove(&place).into_iter().flatten());
+                        let done = |index: &usize| {
+                            open.get_mut(*index).is_some_and(|open| {
+                                *open -= 1;
+                                *open == 0
+                            })
+                        };
+                        let into = into.remove(&place).into_iter().flatten();
+                        ends.extend(into.filter(done));
                     }
                 }
             }
@@ -239,14 +265,14 @@ impl Graph {
     /// The shortest way that leads from the target of `edge` back to its destination, if there is one.
     fn way<'a>(&self, edges: &[Edge<'a>], edge: &Edge<'a>) -> Option<Vec<Edge<'a>>> {
         let home: BTreeSet<Place> = edge.leaves().collect();
-        let start = edge.to;
         // By which edge, and from where, a place was reached.
-        let mut reached: HashMap<Place, Option<(usize, Place)>> = HashMap::from([(start, None)]);
-        let mut open = VecDeque::from([start]);
+        let mut reached: HashMap<Place, Option<(usize, Place)>> =
+            edge.arrives().map(|place| (place, None)).collect();
+        let mut open: VecDeque<Place> = edge.arrives().collect();
         while let Some(place) = open.pop_front() {
             for index in self.0.get(&place).into_iter().flatten() {
-                let next = edges.get(*index)?.to;
-                if home.contains(&next) {
+                let step = edges.get(*index)?;
+                if step.arrives().any(|next| home.contains(&next)) {
                     let last = Some((*index, place));
                     let back = std::iter::successors(last, |(_, from)| *reached.get(from)?);
                     let mut way: Vec<_> = back
@@ -255,10 +281,12 @@ impl Graph {
                     way.reverse();
                     return Some(way);
                 }
-                reached.entry(next).or_insert_with(|| {
-                    open.push_back(next);
-                    Some((*index, place))
-                });
+                for next in step.arrives() {
+                    reached.entry(next).or_insert_with(|| {
+                        open.push_back(next);
+                        Some((*index, place))
+                    });
+                }
             }
         }
         None
@@ -267,8 +295,10 @@ impl Graph {
     /// The mirrors that lead on from a target, each time the senior one, as far as is shown.
     fn on<'a>(&self, edges: &[Edge<'a>], edge: &Edge<'a>) -> Vec<Edge<'a>> {
         let next = |edge: &Edge<'a>| {
-            let next = self.0.get(&edge.to)?;
-            edges.get(*next.first()?).copied()
+            let next = edge
+                .arrives()
+                .filter_map(|place| self.0.get(&place)?.first());
+            edges.get(*next.min()?).copied()
         };
         std::iter::successors(next(edge), next)
             .take(SHOWN)

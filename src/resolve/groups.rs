@@ -17,7 +17,7 @@ use super::services::Services;
 use super::unchanged::or_as_before;
 use crate::diag::Report;
 use crate::dialect::{PluginRole, Plugins};
-use crate::model::{Capture, Destination, DestinationPort, Group, GroupId, Mirror, Model};
+use crate::model::{Capture, Destination, DestinationPort, Group, GroupId, Mirror, Model, Subset};
 use crate::name::Namespaced;
 
 /// What there is to choose from.
@@ -48,14 +48,17 @@ impl<'a> Offer<'a> {
     }
 
     /// The mirrors to targets that callers are behind themselves.
-    fn own(&self, behind: &[Namespaced]) -> Cuts<'a> {
+    fn own(&self, behind: &[(Namespaced, Subset)]) -> Cuts<'a> {
         if behind.is_empty() {
             return Cuts::new();
         }
         let own = self.claims().filter(|(_, claim)| {
             let mirror = claim.mirror.as_ref();
             let target = mirror.and_then(|mirror| mirror.target.backend());
-            target.is_some_and(|target| behind.contains(&target.service))
+            target.is_some_and(|target| {
+                let mut behind = behind.iter();
+                behind.any(|one| (&one.0, &one.1) == (&target.service, &target.subset))
+            })
         });
         own.map(|(destination, claim)| (destination, claim.rule))
             .collect()
@@ -130,13 +133,15 @@ impl<'a> Offers<'a> {
                 destinations.entry(*destination).or_default().push(claim);
                 let mirror = claim.mirror.as_ref().filter(|_| self.is_on);
                 edges.extend(mirror.and_then(|mirror| {
+                    let backend = mirror.target.backend()?;
                     Some(Edge {
                         destination,
                         claim,
                         mirror,
                         priority,
                         from: self.places.of(destination),
-                        to: self.places.at(mirror.target.backend()?)?,
+                        to: self.places.at(backend)?,
+                        around: self.places.around(backend)?,
                     })
                 }));
             }

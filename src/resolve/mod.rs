@@ -26,6 +26,7 @@ mod endpoints;
 mod graph;
 mod groups;
 mod nodes;
+mod parts;
 mod places;
 mod protocol;
 mod reach;
@@ -119,7 +120,7 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
 
     let services = services::Services::read(objects, &named_services(&rules), &mut report);
     let mut claims = claims::settle(&rules, &services, &mut report);
-    let places = Places::find(&services);
+    let places = Places::find(&services, &claims);
     disguise::uncover(&mut claims, &services, &places, &mut report);
     let is_on =
         mesh_config.is_some_and(|config| config.object.spec.feature_flags.enable_plugin_policy);

@@ -12,62 +12,122 @@
 //!
 //! Whoever writes endpoints by hand says what is behind, and changes it by hand. A target port that is a name is the same
 //! as one of that name only: which number it has is known by the endpoints.
+//!
+//! A subset of a Service is as a Service whose selector has the labels of both.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 
+use super::claims::PluginClaims;
 use super::services::{Services, TargetPort};
-use crate::model::Backend;
+use crate::model::{Backend, Subset};
 use crate::name::Namespaced;
 
 /// Where requests to a port end up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place(usize);
 
-/// The places of the HTTP ports of all Services that are named.
+/// The places of the HTTP ports of all Services that are named, and of the subsets that are targets.
 #[derive(Debug, Default)]
-pub(super) struct Places<'a>(BTreeMap<&'a Namespaced, Vec<(NonZeroU16, Place)>>);
+pub(super) struct Places<'a> {
+    whole: BTreeMap<&'a Namespaced, Vec<(NonZeroU16, Place)>>,
+    parts: BTreeMap<Part, Place>,
+}
+
+/// What tells subsets apart.
+type Part = (Namespaced, NonZeroU16, Subset);
+
+fn part(backend: &Backend) -> Part {
+    let Backend {
+        service,
+        port,
+        subset,
+        ..
+    } = backend;
+    (service.clone(), *port, subset.clone())
+}
 
 /// What tells places apart.
 #[derive(PartialEq, Eq, Hash)]
 enum Mark<'a> {
     /// The Pods with these labels in a namespace, and their port.
-    Pods(&'a str, &'a BTreeMap<String, String>, TargetPort<'a>),
+    Pods(&'a str, Cow<'a, BTreeMap<String, String>>, TargetPort<'a>),
     /// These endpoints, of which there are some.
     Endpoints(Vec<SocketAddr>),
     /// Nothing is known but the name.
-    Port(&'a Namespaced, NonZeroU16),
+    Port(&'a Namespaced, NonZeroU16, Subset),
 }
 
 impl<'a> Places<'a> {
-    /// The places of these Services.
-    pub(super) fn find(services: &Services<'a>) -> Self {
-        let mut known = HashMap::new();
-        let places = services.iter().map(|(name, service)| {
+    /// The places of these Services, and of the targets of these claims.
+    pub(super) fn find(services: &Services<'a>, claims: &BTreeMap<&str, PluginClaims<'_>>) -> Self {
+        let mut known: HashMap<Mark<'a>, Place> = HashMap::new();
+        let mut place = |mark| {
+            let added = Place(known.len());
+            *known.entry(mark).or_insert(added)
+        };
+        let whole = services.iter().map(|(name, service)| {
             let ports = service.served_ports().map(|(port, backend)| {
                 let mark = match service.selector() {
-                    Some(labels) => Mark::Pods(&name.namespace, labels, port.target()),
+                    Some(labels) => {
+                        Mark::Pods(&name.namespace, Cow::Borrowed(labels), port.target())
+                    }
                     None => match port.endpoints_in_any_state() {
-                        none if none.is_empty() => Mark::Port(name, backend.port),
+                        none if none.is_empty() => {
+                            Mark::Port(name, backend.port, Subset::default())
+                        }
                         endpoints => Mark::Endpoints(endpoints),
                     },
                 };
-                let added = Place(known.len());
-                (backend.port, *known.entry(mark).or_insert(added))
+                (backend.port, place(mark))
             });
             (name, ports.collect())
         });
-        Self(places.collect())
+        let whole = whole.collect();
+        let claims = claims.values().flat_map(BTreeMap::values);
+        let mirrors = claims.filter_map(|claim| claim.mirror.as_ref());
+        let targets = mirrors.filter_map(|mirror| mirror.target.backend());
+        let mut parts = BTreeMap::new();
+        for target in targets.filter(|target| !target.subset.is_all()) {
+            let Some((name, service)) = services.named(&target.service) else {
+                continue;
+            };
+            let mut ports = service.served_ports();
+            let Some((port, _)) = ports.find(|(_, served)| served.port == target.port) else {
+                continue;
+            };
+            parts.entry(part(target)).or_insert_with(|| {
+                let subset = &target.subset;
+                let mark = match service.labels_of(subset) {
+                    Some(labels) => Mark::Pods(&name.namespace, labels, port.target()),
+                    None => match services.part(name, port, subset).in_any_state {
+                        none if none.is_empty() => Mark::Port(name, target.port, subset.clone()),
+                        endpoints => Mark::Endpoints(endpoints),
+                    },
+                };
+                place(mark)
+            });
+        }
+        Self { whole, parts }
     }
 
     /// The HTTP ports of a Service, each with its place.
     pub(super) fn of(&self, service: &Namespaced) -> &[(NonZeroU16, Place)] {
-        self.0.get(service).map_or(&[], Vec::as_slice)
+        self.whole.get(service).map_or(&[], Vec::as_slice)
     }
 
-    /// The place of a backend, which is an HTTP port of one of the Services.
+    /// The place of a backend, which is an HTTP port of one of the Services, or a subset that is a target.
     pub(super) fn at(&self, backend: &Backend) -> Option<Place> {
+        match backend.subset.is_all() {
+            true => self.around(backend),
+            false => self.parts.get(&part(backend)).copied(),
+        }
+    }
+
+    /// The place of all Pods of its Service.
+    pub(super) fn around(&self, backend: &Backend) -> Option<Place> {
         let mut ports = self.of(&backend.service).iter();
         let found = ports.find(|(port, _)| *port == backend.port);
         found.map(|(_, place)| *place)
@@ -76,7 +136,7 @@ impl<'a> Places<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use serde_json::Value;
     use serde_json::json;
@@ -110,7 +170,7 @@ mod tests {
             names.push(name);
         }
         let services = Services::read(&objects, &names.iter().collect(), &mut Report::default());
-        let places = Places::find(&services);
+        let places = Places::find(&services, &BTreeMap::new());
         let of = |name| places.of(name).iter().map(|(_, place)| *place);
         let all: BTreeSet<_> = names.iter().flat_map(of).collect();
         for name in &names {

@@ -1,5 +1,6 @@
 //! The Services that some rule names, with their ports and endpoints.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -10,11 +11,12 @@ use std::sync::Arc;
 use super::addresses;
 use super::endpoints;
 use super::endpoints::{Endpoints, SlicesByService};
+use super::parts::Part;
 use super::protocol;
 use crate::api::core::{IntOrString, Service, ServicePort};
 use crate::diag::{Report, nearest};
 use crate::dialect::MirrorRule;
-use crate::model::{Backend, Certainty};
+use crate::model::{Backend, Certainty, Subset};
 use crate::name::Namespaced;
 use crate::source::Objects;
 
@@ -80,9 +82,21 @@ impl<'a> Services<'a> {
         self.used.iter().map(|(name, service)| (*name, service))
     }
 
+    /// The Service of this name with the name, if it exists.
+    pub(super) fn named(&self, name: &Namespaced) -> Option<(&'a Namespaced, &UsedService<'a>)> {
+        let found = self.used.get_key_value(name);
+        found.map(|(name, service)| (*name, service))
+    }
+
     /// The Service of this name, if it exists.
     pub(super) fn get(&self, name: &Namespaced) -> Option<&UsedService<'a>> {
         self.used.get(name)
+    }
+
+    /// The endpoints of a port of a Service that are of a subset of its Pods.
+    pub(super) fn part(&self, name: &Namespaced, port: &UsedPort<'_>, subset: &Subset) -> Part {
+        let endpoints = port.served_by.behind(port.name());
+        Part::of(endpoints, subset, &name.namespace, self.objects)
     }
 
     /// What the user may have meant by the name of a Service that does not exist: none that the rule names as well, for
@@ -156,6 +170,22 @@ impl<'a> UsedService<'a> {
         Some(&spec.selector).filter(|labels| !is_alias && !labels.is_empty())
     }
 
+    /// The labels of the Pods of a subset, if it says which Pods are behind it and there can be any.
+    pub(super) fn labels_of(&self, subset: &Subset) -> Option<Cow<'a, BTreeMap<String, String>>> {
+        let selector = self.selector()?;
+        if subset.is_all() {
+            return Some(Cow::Borrowed(selector));
+        }
+        let mut labels = selector.clone();
+        for (key, value) in &subset.0 {
+            let selected = labels.entry(key.clone()).or_insert_with(|| value.clone());
+            if selected != value {
+                return None;
+            }
+        }
+        Some(Cow::Owned(labels))
+    }
+
     /// Its HTTP ports, in its own order.
     pub(super) fn http_ports(&self) -> impl Iterator<Item = &Arc<Backend>> {
         self.ports
@@ -187,6 +217,11 @@ impl<'a> UsedService<'a> {
 }
 
 impl<'a> UsedPort<'a> {
+    /// What the Service calls it; empty if it has no name.
+    fn name(&self) -> &'a str {
+        self.port.name.as_deref().unwrap_or_default()
+    }
+
     /// The port of its Pods.
     pub(super) fn target(&self) -> TargetPort<'a> {
         match &self.port.target_port {
@@ -201,8 +236,7 @@ impl<'a> UsedPort<'a> {
 
     /// Its endpoints, also those that are not ready, sorted, none twice.
     pub(super) fn endpoints_in_any_state(&self) -> Vec<SocketAddr> {
-        let name = self.port.name.as_deref().unwrap_or_default();
-        self.served_by.in_any_state(name)
+        self.served_by.in_any_state(self.name())
     }
 
     /// How it is known that it is HTTP, if it is.
@@ -212,8 +246,7 @@ impl<'a> UsedPort<'a> {
 
     /// What is to be done if it has no endpoints.
     pub(super) fn help_if_empty(&self, service: &Namespaced) -> String {
-        let name = self.port.name.as_deref().unwrap_or_default();
-        self.served_by.help_if_empty(service, name)
+        self.served_by.help_if_empty(service, self.name())
     }
 
     /// Whether it is called by this number.
@@ -231,8 +264,7 @@ impl<'a> UsedPort<'a> {
         match &self.port.target_port {
             Some(IntOrString::Int(target)) => *target == i64::from(number.get()),
             Some(IntOrString::String(target)) => {
-                let name = self.port.name.as_deref().unwrap_or_default();
-                target.parse() == Ok(number) || self.served_by.are_on(name, number.get())
+                target.parse() == Ok(number) || self.served_by.are_on(self.name(), number.get())
             }
             None => false,
         }
@@ -247,7 +279,7 @@ impl<'a> UsedPort<'a> {
 /// `8080 (http)`, or `8080` if it has no name.
 impl fmt::Display for UsedPort<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port.name.as_deref().unwrap_or_default() {
+        match self.name() {
             "" => write!(f, "{}", self.port.port),
             name => write!(f, "{} ({name})", self.port.port),
         }
@@ -263,6 +295,7 @@ fn backend(
     Ok(Backend {
         service: service.clone(),
         port: number,
+        subset: Subset::default(),
         protocol: protocol::of(port)?,
         endpoints: endpoints.of_port(port.name.as_deref().unwrap_or_default()),
     })

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::parts::Part;
 use super::services::{Services, UsedPort, UsedService};
 use crate::diag::{Code, Diagnostic, FieldPath, Report};
 use crate::dialect::{MirrorRule, NOTHING_MIRRORED, PortRef, TargetRef};
-use crate::model::Target;
+use crate::model::{Backend, Subset, Target};
 
 /// The target of a rule that has one; `None`, with the reason reported, if it cannot be mirrored to.
 ///
@@ -24,9 +25,9 @@ pub(super) fn find(
                 .help(help),
         );
     };
-    let (target, wanted) = match &spec.target {
+    let (target, wanted, subset) = match &spec.target {
         TargetRef::External(external) => return Some(Target::External(Arc::clone(external))),
-        TargetRef::Service { name, port } => (name, port),
+        TargetRef::Service { name, port, subset } => (name, port, subset),
     };
     let Some(service) = services.get(target) else {
         let help = match services.meant_by(target, rule) {
@@ -81,6 +82,17 @@ pub(super) fn find(
             say(Code::TargetNotHttp, "port", message, NOTHING_MIRRORED, help);
             None
         }
+        Ok(backend) if !subset.is_all() => {
+            let part = services.part(target, port, subset);
+            for said in about_part(&part, backend, subset, service) {
+                say(said.0, "subset", said.1, said.2, said.3);
+            }
+            Some(Target::Service(Arc::new(Backend {
+                subset: subset.clone(),
+                endpoints: part.ready,
+                ..Backend::clone(backend)
+            })))
+        }
         Ok(backend) => {
             if backend.endpoints.is_empty() {
                 say(
@@ -97,6 +109,46 @@ pub(super) fn find(
             Some(Target::Service(Arc::clone(backend)))
         }
     }
+}
+
+/// A code, a message, an effect and a help.
+type Said = (Code, String, &'static str, String);
+
+/// What there is to say about the endpoints of a subset.
+fn about_part(
+    part: &Part,
+    whole: &Backend,
+    subset: &Subset,
+    service: &UsedService<'_>,
+) -> Vec<Said> {
+    let target = format!("{}:{}", whole.service, whole.port);
+    let mut said = Vec::new();
+    if part.ready.is_empty() {
+        let message = format!(
+            "no ready endpoint of the mirror target `{target}` has the labels `{}`",
+            subset.text()
+        );
+        said.push((
+            Code::TargetEmpty,
+            message,
+            "copies are lost until one has them; primary traffic is not affected",
+            part.help_if_empty(subset, service.selector()),
+        ));
+    }
+    if part.unknown() > 0 {
+        let message = format!(
+            "the Pods of {} of the {} ready endpoints of `{target}` are not known",
+            part.unknown(),
+            part.of_all
+        );
+        said.push((
+            Code::TargetUnlabelled,
+            message,
+            "they get no copies, as a subset is for Pods with its labels alone",
+            part.help_if_unknown(),
+        ));
+    }
+    said
 }
 
 struct Found<'s, 'a> {

@@ -184,6 +184,7 @@ mod tests {
         Arc::new(Backend {
             service: Namespaced::new("s", name),
             port: NonZeroU16::MIN,
+            subset: Default::default(),
             protocol: Protocol::Http1,
             endpoints: Vec::new(),
         })

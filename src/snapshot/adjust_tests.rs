@@ -111,6 +111,10 @@ const CASES: &[Case] = &[
         &[Cluster, Endpoint, Route],
     ),
     (
+        |g| drop(shadow(g).subset.0.insert("v".to_owned(), "2".to_owned())),
+        &[Cluster, Endpoint, Route],
+    ),
+    (
         |g| mirror(g).rule = Namespaced::new("a", "b"),
         &[Cluster, Route, Runtime],
     ),

@@ -16,6 +16,7 @@ pub(super) fn backend(name: &str) -> Arc<Backend> {
     Arc::new(Backend {
         service: Namespaced::new("pipy", name),
         port: NonZeroU16::new(8080).unwrap(),
+        subset: Default::default(),
         protocol: Protocol::Http1,
         endpoints: vec!["10.0.0.1:8080".parse().unwrap()],
     })

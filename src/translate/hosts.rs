@@ -106,6 +106,7 @@ mod tests {
             backend: Arc::new(Backend {
                 service: service.clone(),
                 port: number(port),
+                subset: Default::default(),
                 protocol: Protocol::Http1,
                 endpoints: Vec::new(),
             }),

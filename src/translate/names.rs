@@ -1,12 +1,14 @@
 //! Every name that is sent, and its inverse.
 //!
-//! The parts are names of Kubernetes objects, which hold no `/` and no `|`; a namespace holds no dot either.
+//! The parts are names of Kubernetes objects, which hold no `/` and no `|`; a namespace holds no dot either. Labels hold
+//! neither `|` nor `=` nor `,`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-use crate::model::{Backend, Mirror, Target};
+use crate::model::{Backend, Mirror, Subset, Target};
 use crate::name::Namespaced;
 
 /// The listener.
@@ -37,13 +39,16 @@ const SHARE: &str = "mirror.";
 #[error("`{0}` is not a name of ours")]
 pub struct NotOurs(String);
 
-/// A port of a Service: `NAMESPACE/SERVICE|PORT`. It names the endpoints, and the cluster of the requests themselves.
+/// A port of a Service: `NAMESPACE/SERVICE|PORT`, of some of its Pods `NAMESPACE/SERVICE|PORT|KEY=VALUE,KEY=VALUE`. It names
+/// the endpoints, and the cluster of the requests themselves.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServicePort {
     /// The Service.
     pub service: Namespaced,
     /// Its port.
     pub port: NonZeroU16,
+    /// Which of its Pods.
+    pub subset: Subset,
 }
 
 impl From<&Backend> for ServicePort {
@@ -51,13 +56,18 @@ impl From<&Backend> for ServicePort {
         Self {
             service: backend.service.clone(),
             port: backend.port,
+            subset: backend.subset.clone(),
         }
     }
 }
 
 impl fmt::Display for ServicePort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}|{}", self.service, self.port)
+        write!(f, "{}|{}", self.service, self.port)?;
+        match self.subset.is_all() {
+            true => Ok(()),
+            false => write!(f, "|{}", self.subset.text()),
+        }
     }
 }
 
@@ -66,14 +76,30 @@ impl FromStr for ServicePort {
 
     fn from_str(text: &str) -> Result<Self, NotOurs> {
         let parse = || {
-            let (service, port) = text.split_once('|')?;
+            let (service, rest) = text.split_once('|')?;
+            let (port, subset) = match rest.split_once('|') {
+                Some((port, labels)) => (port, subset(labels)?),
+                None => (rest, Subset::default()),
+            };
             Some(Self {
                 service: service.parse().ok()?,
                 port: port.parse().ok()?,
+                subset,
             })
         };
         parse().ok_or_else(|| NotOurs(text.to_owned()))
     }
+}
+
+/// `KEY=VALUE,KEY=VALUE` in the order of the keys, at least one.
+fn subset(text: &str) -> Option<Subset> {
+    let pairs = text.split(',').map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        let is_sound = !key.is_empty() && !value.contains(['=', '|']) && !key.contains('|');
+        is_sound.then(|| (key.to_owned(), value.to_owned()))
+    });
+    let labels: BTreeMap<_, _> = pairs.collect::<Option<_>>()?;
+    Some(Subset(labels)).filter(|subset| subset.text() == text)
 }
 
 /// The name of a cluster.
@@ -81,7 +107,7 @@ impl FromStr for ServicePort {
 pub enum ClusterName {
     /// Requests to a destination.
     Primary(ServicePort),
-    /// Copies: `shadow|RULE|TARGET`. Each rule has clusters of its own, so that its copies have limits of their own.
+    /// Copies: `shadow|RULE|TARGET`, where that is as for [`ServicePort`]. Each rule has clusters of its own, so that its copies have limits of their own.
     Shadow {
         /// The rule that asks for the copies.
         rule: Namespaced,
@@ -187,15 +213,23 @@ impl FromStr for ShareKey {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection;
     use proptest::prelude::*;
 
-    use super::{ClusterName, Namespaced, ServicePort, ShareKey};
+    use super::{ClusterName, Namespaced, ServicePort, ShareKey, Subset};
 
     #[test]
     fn names_read_as_documented() {
         let target = ServicePort {
             service: Namespaced::new("pipy", "ok-v2"),
             port: 8080.try_into().unwrap(),
+            subset: Subset::default(),
+        };
+        let labels = [("a.b/version", "v2"), ("tier", "")];
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let subset = ServicePort {
+            subset: Subset(labels.into()),
+            ..target.clone()
         };
         let rule = Namespaced::new("curl", "mirror.config");
         for (name, text) in [
@@ -206,6 +240,13 @@ mod tests {
                     target,
                 },
                 "shadow|curl/mirror.config|pipy/ok-v2|8080",
+            ),
+            (
+                ClusterName::Shadow {
+                    rule: rule.clone(),
+                    target: subset,
+                },
+                "shadow|curl/mirror.config|pipy/ok-v2|8080|a.b/version=v2,tier=",
             ),
             (
                 ClusterName::Outside {
@@ -235,6 +276,11 @@ mod tests {
             "a/b|80|81",
             "shadow|a/b|c|80",
             "shadow|a/b|c/d|80|81",
+            "a/b|80|",
+            "a/b|80|=v",
+            "a/b|80|v=1,v=2",
+            "a/b|80|v=1,a=2",
+            "a/b|80|v=1|a=2",
         ] {
             assert!(text.parse::<ClusterName>().is_err(), "{text}");
         }
@@ -244,11 +290,13 @@ mod tests {
     }
 
     fn service_port() -> impl Strategy<Value = ServicePort> {
-        (namespaced("[a-z]([-a-z0-9]{0,8}[a-z0-9])?"), 1..=u16::MAX).prop_map(|(service, port)| {
-            ServicePort {
-                service,
-                port: port.try_into().unwrap(),
-            }
+        let labels =
+            collection::btree_map("([a-z.]{1,4}/)?[a-zA-Z0-9._-]{1,4}", "[a-z0-9.]{0,3}", 0..3);
+        let name = namespaced("[a-z]([-a-z0-9]{0,8}[a-z0-9])?");
+        (name, 1..=u16::MAX, labels).prop_map(|(service, port, labels)| ServicePort {
+            service,
+            port: port.try_into().unwrap(),
+            subset: Subset(labels),
         })
     }
 

@@ -20,6 +20,7 @@ pub(super) fn backend(name: &str, port: u16, protocol: Protocol, endpoints: usiz
     Arc::new(Backend {
         service: Namespaced::new("pipy", name),
         port: NonZeroU16::new(port).unwrap(),
+        subset: Default::default(),
         protocol,
         endpoints: (0..endpoints)
             .map(|n| SocketAddr::from(([10, 0, 0, 1], 8080 + n as u16)))

@@ -39,4 +39,33 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "    port: 8080\n    sticky:\n      «cookie: user\n",
     ),
     with("MP313", "    port: 8080\n    «sticky: {}\n"),
+    // Some of the Pods.
+    with("MP313", "    port: 8080\n    «subset: {}\n"),
+    with("MP313", "    port: 8080\n    «subset: v2\n"),
+    with(
+        "MP313",
+        "    port: 8080\n    subset:\n      labels: {«version: 2}\n",
+    ),
+    with(
+        "MP313",
+        "    port: 8080\n    subset:\n      labels: {«version: v2 or v3}\n",
+    ),
+    with(
+        "MP311",
+        "    port: 8080\n    subset:\n      «label: {version: v2}\n",
+    ),
+    with(
+        "MP324",
+        "    port: 8080\n    «subset: {labels: {version: v2}}\n",
+    ),
+    with(
+        "MP328",
+        "    port: 8080\n    «subset: {labels: {version: v2}}\n",
+    ),
+    mistake(
+        "MP325",
+        MIRROR,
+        "      namespace: pipy\n  config:\n    namespace: pipy\n    service: pipy-ok-v2\n    port: 8080\n",
+        "      namespace: pipy\n  config:\n    namespace: pipy\n    service: pipy-ok-v1\n    port: 8080\n    subset: {labels: {version: v2}}\n",
+    ),
 ];

@@ -151,6 +151,7 @@ fn backend(name: &str, port: u16, protocol: Protocol, endpoints: &[&str]) -> Arc
     Arc::new(Backend {
         service: Namespaced::new("pipy", name),
         port: NonZeroU16::new(port).unwrap(),
+        subset: Default::default(),
         protocol,
         endpoints: endpoints.iter().map(endpoint).collect(),
     })

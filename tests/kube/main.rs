@@ -37,5 +37,6 @@ mod sidecar;
 mod smoke;
 mod source;
 mod status;
+mod subset;
 mod walkthrough;
 mod webhook;

@@ -23,6 +23,8 @@ use crate::world::World;
 
 /// The Services; the last two have the same Pods.
 const SERVICES: [&str; 5] = ["a", "b", "c", "d", "d-again"];
+/// The number of the target that is some of the Pods of `d`.
+const SOME_OF_D: usize = SERVICES.len();
 const PLUGINS: [(&str, u32); 3] = [("traffic-mirror", 115), ("equal", 115), ("higher", 120)];
 
 /// A rule: its destination, its target, its plugin and when it was made.
@@ -32,16 +34,24 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
     let created = select(vec!["2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"]);
     let rule = (
         0..SERVICES.len(),
-        0..SERVICES.len(),
+        0..=SOME_OF_D,
         0..PLUGINS.len(),
         option::of(created),
     );
     vec(rule, 1..14)
 }
 
-/// A number for the Pods behind a Service.
+/// A number for the Pods behind a Service, and for all of those that some are of.
 fn pods(service: usize) -> usize {
     service.min(3)
+}
+
+/// A number for the Pods that get copies.
+fn place(target: usize) -> usize {
+    match target {
+        SOME_OF_D => SOME_OF_D,
+        service => pods(service),
+    }
 }
 
 fn objects(rules: &[Rule]) -> Vec<Value> {
@@ -68,13 +78,19 @@ fn objects(rules: &[Rule]) -> Vec<Value> {
         })
     };
     let rule = |(number, (from, to, plugin, created)): (usize, &Rule)| {
+        let (service, subset) = match SERVICES.get(*to) {
+            Some(service) => (service, json!(null)),
+            None => (&"d", json!({"labels": {"v": "1"}})),
+        };
         json!({
             "kind": "PluginConfig",
             "metadata": {"name": format!("m{number:02}"), "namespace": "curl", "creationTimestamp": created},
             "spec": {
                 "plugin": PLUGINS[*plugin].0,
                 "destinationRefs": [{"kind": "Service", "namespace": "pipy", "name": SERVICES[*from]}],
-                "config": {"namespace": "pipy", "service": SERVICES[*to], "port": 80, "percentage": {"value": 1}},
+                "config": {
+                    "namespace": "pipy", "service": service, "port": 80, "subset": subset, "percentage": {"value": 1},
+                },
             },
         })
     };
@@ -154,8 +170,10 @@ proptest! {
         let number = |name: &str| SERVICES.iter().position(|service| *service == name).unwrap();
         for destination in &resolved.model.groups[id].destinations {
             for mirror in destination.ports.iter().flat_map(|port| &port.mirrors) {
-                let (from, to) = (number(&destination.service.name), number(&mirror.target.backend().unwrap().service.name));
-                prop_assert!(served.insert((from, pods(to))), "twice from {} to {}", from, to);
+                let target = mirror.target.backend().unwrap();
+                let to = if target.subset.is_all() { number(&target.service.name) } else { SOME_OF_D };
+                let from = number(&destination.service.name);
+                prop_assert!(served.insert((from, place(to))), "twice from {} to {}", from, to);
                 kept.insert((pods(from), pods(to)));
             }
         }
@@ -172,9 +190,9 @@ proptest! {
             if codes.contains(&Code::MirrorCircle) {
                 prop_assert!(closes_circle(), "{} {:?}", name, kept);
             } else if codes.contains(&Code::SameMirror) {
-                prop_assert!(served.contains(&(*from, pods(*to))) || closes_circle(), "{} {:?}", name, served);
+                prop_assert!(served.contains(&(*from, place(*to))) || closes_circle(), "{} {:?}", name, served);
             } else if !codes.iter().any(|code| matches!(code, Code::SelfMirror | Code::SelfDisguised | Code::Conflict)) {
-                prop_assert!(served.contains(&(*from, pods(*to))), "{} is cut in silence", name);
+                prop_assert!(served.contains(&(*from, place(*to))), "{} is cut in silence", name);
             }
         }
     }

@@ -31,3 +31,4 @@ mod selection;
 mod share;
 mod sticky;
 mod stop;
+mod subset;

@@ -21,7 +21,7 @@ enum Presence {
     Apart,
 }
 
-const KEYS: [Key; 18] = [
+const KEYS: [Key; 19] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -29,6 +29,11 @@ const KEYS: [Key; 18] = [
     ),
     Key("service", "the name of a Service", Presence::Required),
     Key("port", "the number or name of a port", Presence::Required),
+    Key(
+        "subset",
+        "labels: `subset: {labels: {version: v2}}`",
+        Presence::Apart,
+    ),
     Key(
         "percentage",
         "a mapping with a fraction: `percentage: {value: 0.5}`",
@@ -78,6 +83,8 @@ const KEYS: [Key; 18] = [
     ),
 ];
 const PERCENTAGE_KEYS: [&str; 1] = ["value"];
+/// Optional keys of a target that is a Service.
+const OF_SERVICES: [&str; 1] = ["subset"];
 /// The key that stands for all that are required.
 const EXTERNAL: &str = "external";
 /// Stands in for a required value that is missing or wrong, so that what is wrong elsewhere comes to light too.
@@ -208,17 +215,18 @@ impl Reader<'_> {
     }
 
     fn stand_in_for_missing(&mut self, keys: &mut Map<String, Value>) {
-        let is_external = self.apart.get(EXTERNAL).is_some_and(|key| !key.is_null());
+        let is_there = |key: Option<&Value>| key.is_some_and(|key| !key.is_null());
+        let is_external = is_there(self.apart.get(EXTERNAL));
         for Key(key, holds, presence) in KEYS {
-            let absent = keys.get(key).is_none_or(Value::is_null);
-            if is_external && presence == Presence::Required {
+            let absent = !is_there(keys.get(key));
+            if is_external && OF_SERVICES.contains(&key) {
+                if is_there(self.apart.get(key)) {
+                    self.apart.remove(key);
+                    self.beside_external(key);
+                }
+            } else if is_external && presence == Presence::Required {
                 if !absent {
-                    self.error(
-                        Code::BadConfigValue,
-                        FieldPath::root().key(key),
-                        format!("`{key}` means nothing beside `{EXTERNAL}`"),
-                        format!("a target is a Service or a host outside: take `{key}` or `{EXTERNAL}` out"),
-                    );
+                    self.beside_external(key);
                 }
                 self.wrong.insert(key.to_owned());
                 keys.insert(key.to_owned(), STAND_IN.into());
@@ -233,6 +241,15 @@ impl Reader<'_> {
                 keys.insert(key.to_owned(), STAND_IN.into());
             }
         }
+    }
+
+    fn beside_external(&mut self, key: &str) {
+        self.error(
+            Code::BadConfigValue,
+            FieldPath::root().key(key),
+            format!("`{key}` means nothing beside `{EXTERNAL}`"),
+            format!("a target is a Service or a host outside: take `{key}` or `{EXTERNAL}` out"),
+        );
     }
 
     /// Reports the wrong value of a key, and replaces it.
@@ -334,6 +351,7 @@ mod tests {
             namespace: String::new(),
             service: String::new(),
             port: IntOrString::Int(1),
+            subset: None,
             percentage: Some(Percentage {
                 value: Some(json!(1)),
             }),

@@ -12,6 +12,7 @@ mod port_ref;
 mod ramp;
 mod selection;
 mod sticky;
+mod subset;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,7 +23,7 @@ use serde_json::{Map, Value};
 
 use crate::api::core::IntOrString;
 use crate::diag::{Code, FieldPath, Origin, Report, Severity};
-use crate::model::{Budget, Credentials, External, Fraction, Ramp, Terms};
+use crate::model::{Budget, Credentials, External, Fraction, Ramp, Subset, Terms};
 use crate::name::Namespaced;
 use decode::Reader;
 pub use port_ref::PortRef;
@@ -57,6 +58,8 @@ pub enum TargetRef {
         name: Namespaced,
         /// Which of its ports.
         port: PortRef,
+        /// Which of its Pods.
+        subset: Subset,
     },
     /// A host that is no Service.
     External(Arc<External>),
@@ -104,6 +107,7 @@ pub(crate) fn read(
     let namespace = text("namespace", config.namespace, &mut reader);
     let service = text("service", config.service, &mut reader);
     let port = port(&config.port, &mut reader);
+    let subset = subset::read(&mut reader);
     let share = config.percentage.and_then(|percentage| percentage.value);
     let fraction = fraction(share.as_ref(), &mut reader);
     let ramp = ramp::read(&mut reader, fraction);
@@ -126,6 +130,7 @@ pub(crate) fn read(
             None => TargetRef::Service {
                 name: Namespaced::new(namespace?, service?),
                 port: port?,
+                subset,
             },
         },
         fraction: fraction?,
