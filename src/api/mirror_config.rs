@@ -9,6 +9,7 @@ use super::core::IntOrString;
 use super::external::ExternalTarget;
 use super::request_match::{RequestMatch, Sticky};
 use super::subset::SubsetConfig;
+use super::target_tls::TargetTls;
 
 /// Where requests are mirrored to, and how many.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +24,9 @@ pub struct MirrorConfig {
     /// Which Pods of the Service get copies; all of them if absent.
     #[serde(default)]
     pub subset: Option<SubsetConfig>,
+    /// Speaks TLS to the Service, also if nothing is said below; without TLS if absent.
+    #[serde(default)]
+    pub tls: Option<TargetTls>,
     /// The share; nothing is mirrored if it is absent.
     #[serde(default)]
     pub percentage: Option<Percentage>,

@@ -17,3 +17,4 @@ pub mod quantity;
 pub mod request_match;
 pub mod status;
 pub mod subset;
+pub mod target_tls;

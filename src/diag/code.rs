@@ -122,6 +122,8 @@ codes! {
     TargetNotHttp = "MP326", Error, "a mirror target that does not speak HTTP";
     TargetProtocol = "MP327", Warning, "a mirror target that speaks another protocol than the destination";
     TargetUnlabelled = "MP328", Warning, "endpoints of a subset whose labels are not known";
+    TargetTls = "MP329", Error, "a mirror target that speaks TLS, where nobody vouches for it";
+    TargetPlain = "MP330", Warning, "a mirror target that is to speak TLS, and says that it does not";
     SelfDisguised = "MP331", Error, "a mirror target that is the destination by another name";
     TargetShared = "MP332", Warning, "a mirror target that shares Pods with the destination";
     MirrorCircle = "MP333", Error, "mirrors that lead in a circle";

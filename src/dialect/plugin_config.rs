@@ -258,6 +258,7 @@ mod tests {
                 name: Namespaced::new("pipy", "v3"),
                 port: PortRef::Number(NonZeroU16::MIN),
                 subset: Default::default(),
+                tls: None,
             },
             fraction: Fraction::ONE,
             ramp: None,

@@ -72,8 +72,15 @@ impl Changes {
                 } = after;
                 self.rest |= *rule != before.rule || *terms != before.terms;
                 match (&before.target, target) {
-                    (Target::Service(before), Target::Service(after)) => {
-                        self.backend(before, after);
+                    (
+                        Target::Service { backend, tls },
+                        Target::Service {
+                            backend: after,
+                            tls: tls_after,
+                        },
+                    ) => {
+                        self.backend(backend, after);
+                        self.rest |= tls != tls_after;
                     }
                     (before, after) => self.rest |= before != after,
                 }

@@ -27,4 +27,4 @@ pub use mirror::{Limits, Mirror, Terms};
 pub use ramp::{Brake, Ramp, RampStep};
 pub use selection::{Field, Selection, Text};
 pub use subset::Subset;
-pub use target::{External, ServerTls, Target, Trust};
+pub use target::{External, ServerName, ServerTls, Target, Trust};

@@ -11,7 +11,12 @@ use super::{Backend, Protocol};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// A port of a Service.
-    Service(Arc<Backend>),
+    Service {
+        /// The port.
+        backend: Arc<Backend>,
+        /// How it proves who it is; `None` if it is spoken to without TLS.
+        tls: Option<Arc<ServerTls>>,
+    },
     /// A host that is no Service.
     External(Arc<External>),
 }
@@ -32,10 +37,27 @@ pub struct External {
 /// TLS to a server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerTls {
-    /// The name that it is asked for, and that its certificate is for; `None` for a server that is known by its address.
-    pub name: Option<String>,
+    /// What its certificate is for.
+    pub name: ServerName,
     /// Who vouches for its certificate.
     pub trust: Trust,
+}
+
+/// Who a server is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ServerName {
+    /// Known by a name, in lower case, for which it is also asked.
+    Dns(String),
+    /// Known by its address.
+    Address(IpAddr),
+}
+
+impl ServerName {
+    /// That of a host, which is a name or an address.
+    pub fn of_host(host: &str) -> Self {
+        let address = host.parse().map(Self::Address);
+        address.unwrap_or_else(|_| Self::Dns(host.to_owned()))
+    }
 }
 
 /// Whose certificates are believed.
@@ -53,7 +75,7 @@ impl Target {
     /// The port of a Service that it is, if it is one.
     pub fn backend(&self) -> Option<&Arc<Backend>> {
         match self {
-            Self::Service(backend) => Some(backend),
+            Self::Service { backend, .. } => Some(backend),
             Self::External(_) => None,
         }
     }
@@ -61,7 +83,7 @@ impl Target {
     /// What it speaks.
     pub fn protocol(&self) -> Protocol {
         match self {
-            Self::Service(backend) => backend.protocol,
+            Self::Service { backend, .. } => backend.protocol,
             Self::External(external) => external.protocol,
         }
     }
@@ -69,7 +91,7 @@ impl Target {
 
 impl From<Arc<Backend>> for Target {
     fn from(backend: Arc<Backend>) -> Self {
-        Self::Service(backend)
+        Self::Service { backend, tls: None }
     }
 }
 
@@ -77,7 +99,7 @@ impl From<Arc<Backend>> for Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Service(backend) => {
+            Self::Service { backend, .. } => {
                 let Backend {
                     service,
                     port,

@@ -176,10 +176,10 @@ fn mirror(
     let target = &mirror.target;
     if leads_back(target, destination, service) {
         let message = match target {
-            Target::Service(backend) if backend.subset.is_all() => {
+            Target::Service { backend, .. } if backend.subset.is_all() => {
                 format!("`{}` is mirrored to itself", backend.service)
             }
-            Target::Service(backend) => format!(
+            Target::Service { backend, .. } => format!(
                 "`{0}` is mirrored to itself: the Pods of `{0}{1}` answer live requests",
                 backend.service, backend.subset
             ),
@@ -228,7 +228,7 @@ fn mirror(
 fn leads_back(target: &Target, destination: &RuleDestination, service: &UsedService<'_>) -> bool {
     let Namespaced { namespace, name } = &destination.service;
     match target {
-        Target::Service(backend) => backend.service == destination.service,
+        Target::Service { backend, .. } => backend.service == destination.service,
         Target::External(external) => {
             let suffix = external
                 .host

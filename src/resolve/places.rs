@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 
 use super::claims::PluginClaims;
-use super::services::{Services, TargetPort};
+use super::services::{Services, TargetPort, UsedPort, UsedService};
 use crate::model::{Backend, Subset};
 use crate::name::Namespaced;
 
@@ -29,25 +29,16 @@ use crate::name::Namespaced;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place(usize);
 
-/// The places of the HTTP ports of all Services that are named, and of the subsets that are targets.
+/// The places of the HTTP ports of all Services that are named, and of all targets.
 #[derive(Debug, Default)]
 pub(super) struct Places<'a> {
     whole: BTreeMap<&'a Namespaced, Vec<(NonZeroU16, Place)>>,
+    /// Those of targets that are not there: subsets, and ports with TLS.
     parts: BTreeMap<Part, Place>,
 }
 
-/// What tells subsets apart.
+/// A port of a Service, of some of its Pods.
 type Part = (Namespaced, NonZeroU16, Subset);
-
-fn part(backend: &Backend) -> Part {
-    let Backend {
-        service,
-        port,
-        subset,
-        ..
-    } = backend;
-    (service.clone(), *port, subset.clone())
-}
 
 /// What tells places apart.
 #[derive(PartialEq, Eq, Hash)]
@@ -68,20 +59,25 @@ impl<'a> Places<'a> {
             let added = Place(known.len());
             *known.entry(mark).or_insert(added)
         };
+        let mark = |name: &'a Namespaced, service: &UsedService<'a>, port: &UsedPort<'a>, part| {
+            let (number, subset): (NonZeroU16, &Subset) = part;
+            if let Some(labels) = service.labels_of(subset) {
+                return Mark::Pods(&name.namespace, labels, port.target());
+            }
+            let endpoints = match subset.is_all() {
+                true => port.endpoints_in_any_state(),
+                false => services.part(name, port, subset).in_any_state,
+            };
+            match endpoints.is_empty() {
+                true => Mark::Port(name, number, subset.clone()),
+                false => Mark::Endpoints(endpoints),
+            }
+        };
+        let all = Subset::default();
         let whole = services.iter().map(|(name, service)| {
             let ports = service.served_ports().map(|(port, backend)| {
-                let mark = match service.selector() {
-                    Some(labels) => {
-                        Mark::Pods(&name.namespace, Cow::Borrowed(labels), port.target())
-                    }
-                    None => match port.endpoints_in_any_state() {
-                        none if none.is_empty() => {
-                            Mark::Port(name, backend.port, Subset::default())
-                        }
-                        endpoints => Mark::Endpoints(endpoints),
-                    },
-                };
-                (backend.port, place(mark))
+                let place = place(mark(name, service, port, (backend.port, &all)));
+                (backend.port, place)
             });
             (name, ports.collect())
         });
@@ -89,28 +85,31 @@ impl<'a> Places<'a> {
         let claims = claims.values().flat_map(BTreeMap::values);
         let mirrors = claims.filter_map(|claim| claim.mirror.as_ref());
         let targets = mirrors.filter_map(|mirror| mirror.target.backend());
-        let mut parts = BTreeMap::new();
-        for target in targets.filter(|target| !target.subset.is_all()) {
-            let Some((name, service)) = services.named(&target.service) else {
+        let mut this = Self {
+            whole,
+            parts: BTreeMap::new(),
+        };
+        for target in targets {
+            if target.subset.is_all() && this.around(target).is_some() {
+                continue;
+            }
+            let named = services.named(&target.service);
+            let Some((name, service)) = named else {
                 continue;
             };
-            let mut ports = service.served_ports();
-            let Some((port, _)) = ports.find(|(_, served)| served.port == target.port) else {
+            let Some(port) = service.port_of(target) else {
                 continue;
             };
-            parts.entry(part(target)).or_insert_with(|| {
-                let subset = &target.subset;
-                let mark = match service.labels_of(subset) {
-                    Some(labels) => Mark::Pods(&name.namespace, labels, port.target()),
-                    None => match services.part(name, port, subset).in_any_state {
-                        none if none.is_empty() => Mark::Port(name, target.port, subset.clone()),
-                        endpoints => Mark::Endpoints(endpoints),
-                    },
-                };
-                place(mark)
-            });
+            for subset in [&all, &target.subset] {
+                let is_known = subset.is_all() && this.around(target).is_some();
+                let part = (target.service.clone(), target.port, subset.clone());
+                if !is_known && !this.parts.contains_key(&part) {
+                    let mark = mark(name, service, port, (target.port, subset));
+                    this.parts.insert(part, place(mark));
+                }
+            }
         }
-        Self { whole, parts }
+        this
     }
 
     /// The HTTP ports of a Service, each with its place.
@@ -118,19 +117,25 @@ impl<'a> Places<'a> {
         self.whole.get(service).map_or(&[], Vec::as_slice)
     }
 
-    /// The place of a backend, which is an HTTP port of one of the Services, or a subset that is a target.
-    pub(super) fn at(&self, backend: &Backend) -> Option<Place> {
-        match backend.subset.is_all() {
-            true => self.around(backend),
-            false => self.parts.get(&part(backend)).copied(),
+    /// The place of a target.
+    pub(super) fn at(&self, target: &Backend) -> Option<Place> {
+        match target.subset.is_all() {
+            true => self.around(target),
+            false => self.part(target, &target.subset),
         }
     }
 
     /// The place of all Pods of its Service.
-    pub(super) fn around(&self, backend: &Backend) -> Option<Place> {
-        let mut ports = self.of(&backend.service).iter();
-        let found = ports.find(|(port, _)| *port == backend.port);
-        found.map(|(_, place)| *place)
+    pub(super) fn around(&self, target: &Backend) -> Option<Place> {
+        let mut ports = self.of(&target.service).iter();
+        let found = ports.find(|(port, _)| *port == target.port);
+        let place = found.map(|(_, place)| *place);
+        place.or_else(|| self.part(target, &Subset::default()))
+    }
+
+    fn part(&self, target: &Backend, subset: &Subset) -> Option<Place> {
+        let part = (target.service.clone(), target.port, subset.clone());
+        self.parts.get(&part).copied()
     }
 }
 

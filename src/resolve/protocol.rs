@@ -34,6 +34,38 @@ pub(super) fn of(port: &ServicePort) -> Result<Protocol, String> {
     Ok(Protocol::Http1)
 }
 
+/// The HTTP version that a port speaks within TLS, if it says that it speaks TLS. That is HTTP/1.1: whoever speaks HTTPS takes
+/// it. Only a target can be such a port: what callers send to one is theirs, and sidecars cannot read it.
+pub(super) fn within_tls(port: &ServicePort) -> Option<Protocol> {
+    let app_protocol = port.app_protocol.as_deref().unwrap_or_default();
+    let name = port.name.as_deref().unwrap_or_default();
+    let says = match app_protocol.to_ascii_lowercase().as_str() {
+        "" => name.split('-').next() == Some("https"),
+        "https" | "kubernetes.io/wss" => true,
+        _ => false,
+    };
+    let is_tcp = matches!(port.protocol.as_deref(), None | Some("" | "TCP"));
+    (says && is_tcp).then_some(Protocol::Http1)
+}
+
+/// Whether a port says that it is plain: that it speaks HTTP without TLS.
+pub(super) fn is_plain(port: &ServicePort) -> bool {
+    let app_protocol = port.app_protocol.as_deref().unwrap_or_default();
+    let name = port.name.as_deref().unwrap_or_default();
+    let words = [
+        "http",
+        "http1",
+        "http/1.1",
+        "h2c",
+        "kubernetes.io/h2c",
+        "kubernetes.io/ws",
+    ];
+    match app_protocol.to_ascii_lowercase().as_str() {
+        "" => ["http", "h2c"].contains(&name.split('-').next().unwrap_or_default()),
+        word => words.contains(&word),
+    }
+}
+
 /// How it is known that a port which is HTTP is so: by its `appProtocol` or by its name, or because nothing else is said.
 pub(super) fn certainty(port: &ServicePort) -> Certainty {
     let says = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
@@ -47,7 +79,7 @@ pub(super) fn certainty(port: &ServicePort) -> Certainty {
 
 #[cfg(test)]
 mod tests {
-    use super::{certainty, of};
+    use super::{certainty, is_plain, of, within_tls};
     use crate::api::core::ServicePort;
     use crate::model::{Certainty, Protocol};
 
@@ -85,6 +117,48 @@ mod tests {
                 app_protocol: app_protocol.map(str::to_owned),
             };
             assert_eq!(of(&port).ok(), expected, "{port:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_of_https_speaks_http_1_within_tls() {
+        for (transport, app_protocol, name, within, plain) in [
+            (None, Some("https"), None, true, false),
+            (None, Some("HTTPS"), Some("http"), true, false),
+            (None, Some("kubernetes.io/wss"), None, true, false),
+            (None, None, Some("https"), true, false),
+            (None, Some(""), Some("https-web"), true, false),
+            (Some("TCP"), None, Some("https"), true, false),
+            (Some("UDP"), None, Some("https"), false, false),
+            (None, None, Some("httpsish"), false, false),
+            (None, Some("grpc"), Some("https"), false, false),
+            (None, Some("tcp"), Some("https"), false, false),
+            (None, None, None, false, false),
+            (None, None, Some("pipy"), false, false),
+            // What is spoken over both.
+            (None, Some("grpc"), None, false, false),
+            (None, Some("http2"), None, false, false),
+            (None, None, Some("grpc-api"), false, false),
+            (None, Some("http"), Some("https"), false, true),
+            (None, Some("h2c"), None, false, true),
+            (None, Some("kubernetes.io/h2c"), None, false, true),
+            (None, Some("kubernetes.io/ws"), None, false, true),
+            (None, None, Some("http-web"), false, true),
+            (None, None, Some("h2c"), false, true),
+        ] {
+            let port = ServicePort {
+                name: name.map(str::to_owned),
+                port: 443,
+                target_port: None,
+                protocol: transport.map(str::to_owned),
+                app_protocol: app_protocol.map(str::to_owned),
+            };
+            let expected = within.then_some(Protocol::Http1);
+            assert_eq!(within_tls(&port), expected, "{port:?}");
+            assert_eq!(is_plain(&port), plain, "{port:?}");
+            if within {
+                assert!(of(&port).is_err(), "no destination: {port:?}");
+            }
         }
     }
 

@@ -200,6 +200,14 @@ impl<'a> UsedService<'a> {
             .filter_map(|port| Some((port, port.backend.as_ref().ok()?)))
     }
 
+    /// The port that a backend, which may be a target, is of.
+    pub(super) fn port_of(&self, backend: &Backend) -> Option<&UsedPort<'a>> {
+        let mut ports = self.ports.iter();
+        ports.find(|port| {
+            port.has_number(backend.port) && (port.backend.is_ok() || port.is_within_tls())
+        })
+    }
+
     /// The addresses to which callers of a port connect, sorted, none twice.
     pub(super) fn addresses(&self, port: &UsedPort<'_>) -> Vec<SocketAddr> {
         addresses::of(self.service, port.port, &port.served_by)
@@ -237,6 +245,27 @@ impl<'a> UsedPort<'a> {
     /// Its endpoints, also those that are not ready, sorted, none twice.
     pub(super) fn endpoints_in_any_state(&self) -> Vec<SocketAddr> {
         self.served_by.in_any_state(self.name())
+    }
+
+    /// Whether it says that it speaks TLS, and HTTP within.
+    pub(super) fn is_within_tls(&self) -> bool {
+        protocol::within_tls(self.port).is_some()
+    }
+
+    /// Whether it says that it speaks HTTP without TLS.
+    pub(super) fn is_plain(&self) -> bool {
+        protocol::is_plain(self.port)
+    }
+
+    /// Where copies for it go, which is a port of this Service, if it says that it speaks TLS.
+    pub(super) fn within_tls(&self, service: &Namespaced) -> Option<Backend> {
+        Some(Backend {
+            service: service.clone(),
+            port: NonZeroU16::new(self.port.port)?,
+            subset: Subset::default(),
+            protocol: protocol::within_tls(self.port)?,
+            endpoints: self.served_by.of_port(self.name()),
+        })
     }
 
     /// How it is known that it is HTTP, if it is.

@@ -25,9 +25,14 @@ pub(super) fn find(
                 .help(help),
         );
     };
-    let (target, wanted, subset) = match &spec.target {
+    let (target, wanted, subset, tls) = match &spec.target {
         TargetRef::External(external) => return Some(Target::External(Arc::clone(external))),
-        TargetRef::Service { name, port, subset } => (name, port, subset),
+        TargetRef::Service {
+            name,
+            port,
+            subset,
+            tls,
+        } => (name, port, subset, tls),
     };
     let Some(service) = services.get(target) else {
         let help = match services.meant_by(target, rule) {
@@ -74,41 +79,72 @@ pub(super) fn find(
             format!("write the Service's port, {port}"),
         );
     }
-    match &port.backend {
-        Err(reason) => {
-            let message =
-                format!("port {port} of the mirror target `{target}` is not HTTP: {reason}");
-            let help = "choose an HTTP port, or say `appProtocol: http` in the Service".to_owned();
-            say(Code::TargetNotHttp, "port", message, NOTHING_MIRRORED, help);
-            None
-        }
-        Ok(backend) if !subset.is_all() => {
-            let part = services.part(target, port, subset);
-            for said in about_part(&part, backend, subset, service) {
-                say(said.0, "subset", said.1, said.2, said.3);
-            }
-            Some(Target::Service(Arc::new(Backend {
-                subset: subset.clone(),
-                endpoints: part.ready,
-                ..Backend::clone(backend)
-            })))
-        }
+    let backend = match &port.backend {
         Ok(backend) => {
-            if backend.endpoints.is_empty() {
+            if tls.is_some() && port.is_plain() {
                 say(
-                    Code::TargetEmpty,
-                    "service",
+                    Code::TargetPlain,
+                    "tls",
                     format!(
-                        "the mirror target `{target}:{}` has no ready endpoints",
-                        backend.port
+                        "port {port} of the mirror target `{target}` says that it speaks HTTP without TLS"
                     ),
-                    "copies are lost until it has some; primary traffic is not affected",
-                    port.help_if_empty(target),
+                    "copies are sent with TLS; if it does not take it, all are lost, and primary traffic is not affected",
+                    "take `tls` out, or correct the port's name or `appProtocol` in the Service"
+                        .to_owned(),
                 );
             }
-            Some(Target::Service(Arc::clone(backend)))
+            Arc::clone(backend)
         }
-    }
+        Err(reason) => match (port.within_tls(target), tls) {
+            (Some(backend), Some(_)) => Arc::new(backend),
+            (Some(_), None) => {
+                let message = format!(
+                    "port {port} of the mirror target `{target}` speaks TLS, and it is not said who vouches for it"
+                );
+                let help = "say `tls: {}` in spec.config if the sidecar's image knows the authority, or else `tls: {ca: …}`";
+                let help = help.to_owned();
+                say(Code::TargetTls, "port", message, NOTHING_MIRRORED, help);
+                return None;
+            }
+            (None, _) => {
+                let message =
+                    format!("port {port} of the mirror target `{target}` is not HTTP: {reason}");
+                let help =
+                    "choose an HTTP port, or say `appProtocol: http` in the Service".to_owned();
+                say(Code::TargetNotHttp, "port", message, NOTHING_MIRRORED, help);
+                return None;
+            }
+        },
+    };
+    let backend = if subset.is_all() {
+        if backend.endpoints.is_empty() {
+            say(
+                Code::TargetEmpty,
+                "service",
+                format!(
+                    "the mirror target `{target}:{}` has no ready endpoints",
+                    backend.port
+                ),
+                "copies are lost until it has some; primary traffic is not affected",
+                port.help_if_empty(target),
+            );
+        }
+        backend
+    } else {
+        let part = services.part(target, port, subset);
+        for said in about_part(&part, &backend, subset, service) {
+            say(said.0, "subset", said.1, said.2, said.3);
+        }
+        Arc::new(Backend {
+            subset: subset.clone(),
+            endpoints: part.ready,
+            ..Backend::clone(&backend)
+        })
+    };
+    Some(Target::Service {
+        backend,
+        tls: tls.clone(),
+    })
 }
 
 /// A code, a message, an effect and a help.
@@ -158,11 +194,11 @@ struct Found<'s, 'a> {
 }
 
 /// The port that is meant: the Service's own first, then by target port, which is what osm-edge compares with. HTTP
-/// ports come before others of the same number.
+/// ports come before others of the same number, and those with TLS next.
 fn find_port<'s, 'a>(service: &'s UsedService<'a>, wanted: &PortRef) -> Option<Found<'s, 'a>> {
     let first = |fits: &dyn Fn(&UsedPort<'a>) -> bool| {
         let mut fitting: Vec<_> = service.ports.iter().filter(|port| fits(port)).collect();
-        fitting.sort_by_key(|port| port.backend.is_err());
+        fitting.sort_by_key(|port| (port.backend.is_err(), !port.is_within_tls()));
         fitting.first().map(|port| (*port, fitting.len() - 1))
     };
     let (own, target) = match wanted {

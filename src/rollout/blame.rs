@@ -14,6 +14,7 @@ use crate::model::Group;
 use crate::model::GroupId;
 use crate::model::Model;
 use crate::model::Protocol;
+use crate::model::ServerTls;
 use crate::model::Target;
 use crate::model::Terms;
 use crate::name::Namespaced;
@@ -121,7 +122,12 @@ struct Shape<'a> {
     port: u16,
     turn: usize,
     rule: &'a Namespaced,
-    target: (String, Protocol, Option<&'a External>),
+    target: (
+        String,
+        Protocol,
+        Option<&'a External>,
+        Option<&'a ServerTls>,
+    ),
     terms: &'a Terms,
 }
 
@@ -137,8 +143,12 @@ fn mirrors(destination: Option<&Destination>) -> HashSet<Shape<'_>> {
                 mirror.target.to_string(),
                 mirror.target.protocol(),
                 match &mirror.target {
-                    Target::Service(_) => None,
+                    Target::Service { .. } => None,
                     Target::External(external) => Some(external),
+                },
+                match &mirror.target {
+                    Target::Service { tls, .. } => tls.as_deref(),
+                    Target::External(_) => None,
                 },
             ),
             terms: &mirror.terms,

@@ -24,7 +24,10 @@ use crate::model::Fraction;
 use crate::model::Group;
 use crate::model::Mirror;
 use crate::model::Protocol;
+use crate::model::ServerName;
+use crate::model::ServerTls;
 use crate::model::Target;
+use crate::model::Trust;
 use crate::name::Namespaced;
 
 fn port(group: &mut Group) -> &mut DestinationPort {
@@ -41,7 +44,7 @@ fn mirror(group: &mut Group) -> &mut Mirror {
 
 fn shadow(group: &mut Group) -> &mut Backend {
     match &mut mirror(group).target {
-        Target::Service(backend) => Arc::make_mut(backend),
+        Target::Service { backend, .. } => Arc::make_mut(backend),
         Target::External(_) => panic!("the target is a Service"),
     }
 }
@@ -113,6 +116,16 @@ const CASES: &[Case] = &[
     (
         |g| drop(shadow(g).subset.0.insert("v".to_owned(), "2".to_owned())),
         &[Cluster, Endpoint, Route],
+    ),
+    (
+        |g| {
+            if let Target::Service { tls, .. } = &mut mirror(g).target {
+                let name = ServerName::Dns("a".to_owned());
+                let trust = Trust::System;
+                *tls = Some(Arc::new(ServerTls { name, trust }));
+            }
+        },
+        &[Cluster],
     ),
     (
         |g| mirror(g).rule = Namespaced::new("a", "b"),

@@ -22,6 +22,7 @@ use super::copy;
 use super::external;
 use super::names::{ClusterName, ServicePort};
 use super::passthrough;
+use super::tls;
 use super::unaltered;
 use super::values::{ads, duration, number, seconds};
 use crate::model::{Backend, Capture, Group, Mirror, Protocol, Target};
@@ -124,7 +125,14 @@ fn shadow(mirror: &Mirror) -> Cluster {
     };
     let name = shadow_name(mirror);
     match &mirror.target {
-        Target::Service(backend) => by_endpoints(name, backend, guest),
+        Target::Service { backend, tls } => {
+            let tls = tls.as_deref();
+            let guest = Cluster {
+                transport_socket: tls.map(|tls| tls::socket(tls, backend.protocol)),
+                ..guest
+            };
+            by_endpoints(name, backend, guest)
+        }
         Target::External(external) => external::cluster(name, external, guest),
     }
 }

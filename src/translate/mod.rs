@@ -36,6 +36,7 @@ mod runtime;
 mod script;
 mod selection;
 mod sticky;
+mod tls;
 mod unaltered;
 mod values;
 

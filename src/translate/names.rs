@@ -140,7 +140,7 @@ impl From<&Mirror> for ClusterName {
     fn from(mirror: &Mirror) -> Self {
         let rule = mirror.rule.clone();
         match &mirror.target {
-            Target::Service(backend) => Self::Shadow {
+            Target::Service { backend, .. } => Self::Shadow {
                 rule,
                 target: ServicePort::from(&**backend),
             },

@@ -40,7 +40,9 @@ fn policy(mirror: &Mirror, form: &HostForm) -> RequestMirrorPolicy {
         disable_shadow_host_suffix_append: *host != CopyHost::Suffix,
         host_rewrite_literal: match host {
             CopyHost::Rename => match &mirror.target {
-                Target::Service(target) => form.of_copy(&target.service).unwrap_or_default(),
+                Target::Service { backend, .. } => {
+                    form.of_copy(&backend.service).unwrap_or_default()
+                }
                 Target::External(external) => external.authority(),
             },
             CopyHost::Keep | CopyHost::Suffix => String::new(),

@@ -1,6 +1,6 @@
 //! Mistakes in the optional keys of a mirror's configuration.
 
-use crate::mistakes::{MIRROR, Mistake, mistake};
+use crate::mistakes::{MIRROR, Mistake, SERVICES, mistake};
 
 /// A mistake after the key `port`.
 const fn with(code: &'static str, keys: &'static str) -> Mistake {
@@ -39,6 +39,17 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "    port: 8080\n    sticky:\n      «cookie: user\n",
     ),
     with("MP313", "    port: 8080\n    «sticky: {}\n"),
+    // A Service that speaks TLS.
+    with("MP313", "    port: 8080\n    «tls: true\n"),
+    with("MP313", "    port: 8080\n    tls: {«ca: here}\n"),
+    with("MP313", "    port: 8080\n    tls: {«sni: 10.0.0.1}\n"),
+    with("MP311", "    port: 8080\n    tls: {«cas: system}\n"),
+    mistake(
+        "MP329",
+        SERVICES,
+        "version: v2\n  ports:\n    - name: pipy\n",
+        "version: v2\n  ports:\n    - name: https\n",
+    ),
     // Some of the Pods.
     with("MP313", "    port: 8080\n    «subset: {}\n"),
     with("MP313", "    port: 8080\n    «subset: v2\n"),

@@ -241,7 +241,7 @@ fn ports_that_are_not_http_are_skipped() {
 fn a_target_that_is_not_http_is_refused() {
     for port in [
         json!({"name": "tcp-x", "port": 9}),
-        json!({"name": "x", "port": 9, "appProtocol": "https"}),
+        json!({"name": "x", "port": 9, "appProtocol": "tls"}),
     ] {
         let said = said(|world| {
             world.add_service("x", json!([port]));

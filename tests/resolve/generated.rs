@@ -94,10 +94,15 @@ fn slice() -> impl Strategy<Value = Value> {
     let endpoint = (
         select(vec!["10.0.0.1", "10.0.0.2", "fd00::1", "x"]),
         option::of(any::<bool>()),
+        select(vec!["Pod", "Pod", "Node"]),
+        select(vec!["c", "d", "gone"]),
     )
-        .prop_map(
-            |(address, ready)| json!({"addresses": [address], "conditions": {"ready": ready}}),
-        );
+        .prop_map(|(address, ready, kind, name)| {
+            json!({
+                "addresses": [address], "conditions": {"ready": ready},
+                "targetRef": {"kind": kind, "name": name},
+            })
+        });
     let (namespace, service) = (select(&NAMESPACES), select(&SERVICES));
     let port = (
         select(vec![None, Some("http"), Some("grpc")]),
@@ -210,8 +215,16 @@ fn config() -> impl Strategy<Value = Value> {
         json!(-1),
         json!({}),
     ]);
-    let valid = (select(&NAMESPACES), select(&SERVICES), port, share).prop_map(|(namespace, service, port, share)| {
-        json!({"namespace": namespace, "service": service, "port": port, "percentage": {"value": share}})
+    let subset = prop_oneof![
+        6 => Just(json!(null)),
+        1 => select(vec![json!({}), json!({"app": "x"}), json!({"tier": "1"})]).prop_map(|labels| json!({"labels": labels})),
+    ];
+    let tls = select(vec![json!(null), json!(null), json!(null), json!({})]);
+    let valid = (select(&NAMESPACES), select(&SERVICES), port, share, subset, tls).prop_map(|(namespace, service, port, share, subset, tls)| {
+        json!({
+            "namespace": namespace, "service": service, "port": port, "percentage": {"value": share},
+            "subset": subset, "tls": tls,
+        })
     });
     let whole = prop_oneof![
         8 => valid,

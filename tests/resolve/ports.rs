@@ -187,3 +187,70 @@ fn grpc_is_mirrored_and_tcp_is_not() {
         );
     }
 }
+
+#[test]
+fn a_port_that_speaks_tls_is_a_target_if_it_is_said_whom_to_believe() {
+    for (port, tls, expected) in [
+        (json!({"name": "https"}), None, Some("port: TargetTls")),
+        (
+            json!({"appProtocol": "https"}),
+            None,
+            Some("port: TargetTls"),
+        ),
+        (
+            json!({"appProtocol": "kubernetes.io/wss"}),
+            None,
+            Some("port: TargetTls"),
+        ),
+        (json!({"name": "https"}), Some(json!({})), None),
+        (
+            json!({"appProtocol": "kubernetes.io/wss"}),
+            Some(json!({})),
+            None,
+        ),
+        (json!({}), Some(json!({})), None),
+        (
+            json!({"name": "http"}),
+            Some(json!({})),
+            Some("tls: TargetPlain"),
+        ),
+        (
+            json!({"name": "tcp-x"}),
+            Some(json!({})),
+            Some("port: TargetNotHttp"),
+        ),
+        (
+            json!({"appProtocol": "tls"}),
+            Some(json!({})),
+            Some("port: TargetNotHttp"),
+        ),
+        (
+            json!({"name": "https", "protocol": "UDP"}),
+            Some(json!({})),
+            Some("port: TargetNotHttp"),
+        ),
+    ] {
+        let mut world = World::mirrored();
+        let mut port = port.clone();
+        port["port"] = json!(443);
+        world.add_service("x", json!([port]));
+        let mut config = to("x", 443, 1.0);
+        config["tls"] = tls.clone().unwrap_or_default();
+        world.add_config(
+            "traffic-mirror-config",
+            "traffic-mirror",
+            &["pipy-ok-v1"],
+            config,
+        );
+        let resolved = world.resolve();
+        let said = resolved.report.iter();
+        let said: Vec<_> = said
+            .map(|one| format!("{}: {:?}", one.path, one.code))
+            .collect();
+        let is_refused = expected.is_some_and(|expected| expected.starts_with("port"));
+        let mirrors = served(&resolved.model, "curl/curl")[0].contains("=> pipy/x:443");
+        assert_eq!(mirrors, !is_refused, "{port} {tls:?}");
+        let expected = expected.map(|expected| format!("spec.config.{expected}"));
+        assert_eq!(said, Vec::from_iter(expected), "{port} {tls:?}");
+    }
+}

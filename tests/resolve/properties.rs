@@ -49,7 +49,7 @@ fn mirrors(model: &Model) -> impl Iterator<Item = (&Namespaced, &Mirror)> {
 #[test]
 fn some_generated_worlds_mirror() {
     let mut runner = TestRunner::deterministic();
-    let mirroring = (0..300).filter(|_| {
+    let mirroring = (0..600).filter(|_| {
         let objects = objects().new_tree(&mut runner).unwrap().current();
         mirrors(&world(&objects).resolve().model).next().is_some()
     });

@@ -76,7 +76,9 @@ fn outcome(world: &mut World) -> (Option<Vec<String>>, Vec<Code>, String) {
     let ports = group.destinations.iter().flat_map(|one| &one.ports);
     let mirror = ports.flat_map(|port| &port.mirrors).next();
     let endpoints = mirror.map(|mirror| match &mirror.target {
-        Target::Service(backend) => backend.endpoints.iter().map(ToString::to_string).collect(),
+        Target::Service { backend, .. } => {
+            backend.endpoints.iter().map(ToString::to_string).collect()
+        }
         Target::External(_) => panic!("a host outside"),
     });
     let said = || {

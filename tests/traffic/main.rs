@@ -32,3 +32,4 @@ mod share;
 mod sticky;
 mod stop;
 mod subset;
+mod target_tls;

@@ -70,7 +70,7 @@ async fn copies_go_to_a_name_or_an_address_under_its_own_name_and_without_creden
 }
 
 /// Ends TLS in front of a service.
-async fn behind_tls(pair: &Pair, service: SocketAddr) -> u16 {
+pub(crate) async fn behind_tls(pair: &Pair, service: SocketAddr) -> u16 {
     let certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
     let config = ServerConfig::builder()
@@ -99,7 +99,7 @@ async fn behind_tls(pair: &Pair, service: SocketAddr) -> u16 {
 }
 
 /// A PEM text as a quoted scalar.
-fn quoted(pem: &str) -> String {
+pub(crate) fn quoted(pem: &str) -> String {
     format!("{pem:?}")
 }
 

@@ -6,87 +6,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::keys::{EXTERNAL, KEYS, Key, OF_SERVICES, PERCENTAGE_KEYS, Presence};
 use crate::api::mirror_config::MirrorConfig;
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report, nearest};
 use crate::source::{UnknownField, WrongField, decode};
 
-/// A key of `spec.config`, what it holds, and whether it must be there.
-struct Key(&'static str, &'static str, Presence);
-
-#[derive(PartialEq)]
-enum Presence {
-    Required,
-    Optional,
-    /// Read by itself, with [`Reader::optional`].
-    Apart,
-}
-
-const KEYS: [Key; 19] = [
-    Key(
-        "namespace",
-        "the namespace of a Service",
-        Presence::Required,
-    ),
-    Key("service", "the name of a Service", Presence::Required),
-    Key("port", "the number or name of a port", Presence::Required),
-    Key(
-        "subset",
-        "labels: `subset: {labels: {version: v2}}`",
-        Presence::Apart,
-    ),
-    Key(
-        "percentage",
-        "a mapping with a fraction: `percentage: {value: 0.5}`",
-        Presence::Optional,
-    ),
-    Key("timeout", "a time: `timeout: 5s`", Presence::Apart),
-    Key("maxConcurrentRequests", "a whole number", Presence::Apart),
-    Key(
-        "maxBodyBytes",
-        "a number of bytes: `maxBodyBytes: 64Ki`",
-        Presence::Apart,
-    ),
-    Key("methods", "a list of methods", Presence::Apart),
-    Key("match", "conditions on a request", Presence::Apart),
-    Key("sticky", "the name of a header", Presence::Apart),
-    Key(
-        "ramp",
-        "steps, each with a share and a time",
-        Presence::Apart,
-    ),
-    Key("host", "a text: `host: keep`", Presence::Apart),
-    Key(
-        "headers",
-        "a mapping: `headers: {set: {}, add: {}, remove: []}`",
-        Presence::Apart,
-    ),
-    Key("credentials", "`keep` or `strip`", Presence::Apart),
-    Key(
-        "path",
-        "a mapping: `path: {replaceFull: /shadow}`",
-        Presence::Apart,
-    ),
-    Key(
-        "budget",
-        "how many copies may fail: `budget: {maxFailures: 0.05}`",
-        Presence::Apart,
-    ),
-    Key(
-        "maxRequestsPerSecond",
-        "a whole number of copies",
-        Presence::Apart,
-    ),
-    Key(
-        "external",
-        "a mapping: `external: {host: shadow.example, port: 80}`",
-        Presence::Apart,
-    ),
-];
-const PERCENTAGE_KEYS: [&str; 1] = ["value"];
-/// Optional keys of a target that is a Service.
-const OF_SERVICES: [&str; 1] = ["subset"];
-/// The key that stands for all that are required.
-const EXTERNAL: &str = "external";
 /// Stands in for a required value that is missing or wrong, so that what is wrong elsewhere comes to light too.
 const STAND_IN: &str = "?";
 
@@ -339,7 +263,8 @@ mod tests {
 
     use serde_json::{Map, Value, json};
 
-    use super::{KEYS, PERCENTAGE_KEYS, Reader};
+    use super::super::keys::{KEYS, PERCENTAGE_KEYS};
+    use super::Reader;
     use crate::api::core::IntOrString;
     use crate::api::mirror_config::{MirrorConfig, Percentage};
     use crate::diag::Report;
@@ -352,6 +277,7 @@ mod tests {
             service: String::new(),
             port: IntOrString::Int(1),
             subset: None,
+            tls: None,
             percentage: Some(Percentage {
                 value: Some(json!(1)),
             }),

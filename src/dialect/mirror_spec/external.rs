@@ -5,12 +5,10 @@ use std::num::NonZeroU16;
 
 use super::copy::is_host;
 use super::decode::Reader;
-use crate::api::external::{ExternalTarget, ExternalTls};
+use super::tls;
+use crate::api::external::ExternalTarget;
 use crate::diag::{Code, FieldPath};
-use crate::model::{External, Protocol, ServerTls, Trust};
-
-/// The longest list of certificates that is sent to every sidecar.
-const LONGEST: usize = 64 * 1024;
+use crate::model::{External, Protocol, ServerName};
 
 /// Reads it; what is wrong is reported.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<External> {
@@ -40,7 +38,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<External> {
         }
     };
     let tls = match target.tls {
-        Some(keys) => Some(tls(keys, host.as_deref(), here.key("tls"), reader)?),
+        Some(keys) => {
+            let name = host.as_deref().map(ServerName::of_host);
+            Some(tls::read(keys, name, here.key("tls"), reader)?)
+        }
         None => None,
     };
     Some(External {
@@ -67,69 +68,6 @@ fn host(text: &str, at: FieldPath, reader: &mut Reader<'_>) -> Option<String> {
     None
 }
 
-fn tls(
-    keys: ExternalTls,
-    host: Option<&str>,
-    here: FieldPath,
-    reader: &mut Reader<'_>,
-) -> Option<ServerTls> {
-    let named = host.filter(|host| host.parse::<IpAddr>().is_err());
-    let mut name = named.map(str::to_owned);
-    if let Some(sni) = keys.sni {
-        if !is_host(&sni) || sni.contains([':', '[']) || sni.parse::<IpAddr>().is_ok() {
-            reader.error(
-                Code::BadConfigValue,
-                here.key("sni"),
-                format!("{sni:?} is not a name that a server has"),
-                "give a name for DNS: `shadow.example`".to_owned(),
-            );
-            return None;
-        }
-        name = Some(sni.to_ascii_lowercase());
-    }
-    let trust = match (keys.insecure_skip_verify, keys.ca) {
-        (true, None) => Trust::Anybody,
-        (true, Some(_)) => {
-            reader.error(
-                Code::BadConfigValue,
-                here.key("ca"),
-                "`ca` means nothing with `insecureSkipVerify`".to_owned(),
-                "leave one of them out".to_owned(),
-            );
-            return None;
-        }
-        (false, None) => Trust::System,
-        (false, Some(word)) if word == "system" => Trust::System,
-        (false, Some(pem)) if is_pem(&pem) => Trust::Authorities(pem),
-        (false, Some(_)) => {
-            reader.error(
-                Code::BadConfigValue,
-                here.key("ca"),
-                "`ca` is no certificate".to_owned(),
-                format!(
-                    "give `system`, or the certificates of authorities as PEM, {} KiB at most",
-                    LONGEST / 1024
-                ),
-            );
-            return None;
-        }
-    };
-    Some(ServerTls { name, trust })
-}
-
-/// Certificates and nothing that is secret. A sidecar refuses a whole cluster for the sake of one that it cannot read.
-fn is_pem(text: &str) -> bool {
-    use tokio_rustls::rustls::pki_types::CertificateDer;
-    use tokio_rustls::rustls::pki_types::pem::PemObject;
-
-    let mut some = false;
-    let sound = CertificateDer::pem_slice_iter(text.as_bytes()).all(|one| {
-        some = true;
-        one.is_ok_and(|der| x509_parser::parse_x509_certificate(&der).is_ok())
-    });
-    sound && some && text.len() <= LONGEST && !text.contains("PRIVATE KEY")
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -137,7 +75,7 @@ mod tests {
     use super::super::{TargetRef, read};
     use crate::diag::Report;
     use crate::dialect::fixture::{found, nowhere};
-    use crate::model::{External, Protocol, ServerTls, Trust};
+    use crate::model::{External, Protocol, ServerName, ServerTls, Trust};
 
     fn external(external: Value) -> Result<External, Vec<String>> {
         target(json!({"external": external, "percentage": {"value": 1}}))
@@ -177,7 +115,7 @@ mod tests {
             assert_eq!(external.authority(), "a.example");
             external.tls.unwrap()
         };
-        let name = |name: &str| Some(name.to_owned());
+        let name = |name: &str| ServerName::Dns(name.to_owned());
         assert_eq!(
             tls(json!({})),
             ServerTls {

@@ -6,6 +6,7 @@ mod decode;
 mod external;
 mod fraction;
 mod headers;
+mod keys;
 mod limits;
 mod pattern;
 mod port_ref;
@@ -13,6 +14,7 @@ mod ramp;
 mod selection;
 mod sticky;
 mod subset;
+mod tls;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,8 +24,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::api::core::IntOrString;
+use crate::api::target_tls::TargetTls;
 use crate::diag::{Code, FieldPath, Origin, Report, Severity};
-use crate::model::{Budget, Credentials, External, Fraction, Ramp, Subset, Terms};
+use crate::model::{
+    Budget, Credentials, External, Fraction, Ramp, ServerName, ServerTls, Subset, Terms,
+};
 use crate::name::Namespaced;
 use decode::Reader;
 pub use port_ref::PortRef;
@@ -60,6 +65,8 @@ pub enum TargetRef {
         port: PortRef,
         /// Which of its Pods.
         subset: Subset,
+        /// How they prove who they are; `None` if they are spoken to without TLS.
+        tls: Option<Arc<ServerTls>>,
     },
     /// A host that is no Service.
     External(Arc<External>),
@@ -108,6 +115,7 @@ pub(crate) fn read(
     let service = text("service", config.service, &mut reader);
     let port = port(&config.port, &mut reader);
     let subset = subset::read(&mut reader);
+    let tls = tls(namespace.as_deref(), service.as_deref(), &mut reader);
     let share = config.percentage.and_then(|percentage| percentage.value);
     let fraction = fraction(share.as_ref(), &mut reader);
     let ramp = ramp::read(&mut reader, fraction);
@@ -131,6 +139,7 @@ pub(crate) fn read(
                 name: Namespaced::new(namespace?, service?),
                 port: port?,
                 subset,
+                tls: tls.map(Arc::new),
             },
         },
         fraction: fraction?,
@@ -155,6 +164,18 @@ fn text(key: &str, text: String, reader: &mut Reader<'_>) -> Option<String> {
         return None;
     }
     Some(text)
+}
+
+/// TLS to a Service, which is known by the name that the cluster itself knows it by.
+fn tls(
+    namespace: Option<&str>,
+    service: Option<&str>,
+    reader: &mut Reader<'_>,
+) -> Option<ServerTls> {
+    let keys: TargetTls = reader.optional("tls")?;
+    let name = format!("{}.{}.svc", service?, namespace?).to_ascii_lowercase();
+    let here = FieldPath::root().key("tls");
+    tls::read(keys, Some(ServerName::Dns(name)), here, reader)
 }
 
 fn port(port: &IntOrString, reader: &mut Reader<'_>) -> Option<PortRef> {
