@@ -180,6 +180,9 @@ mod tests {
             (json!({"percentage": {"value": "half"}}), "MP316"),
             (json!({"servcie": "v2"}), "MP311"),
             (json!({"service": null}), "MP312"),
+            (json!({"subset": {}}), "MP313"),
+            (json!({"subset": {"labels": {"v": "a b"}}}), "MP313"),
+            (json!({"tls": {"ca": "me"}}), "MP313"),
         ] {
             let mut bad = good();
             for (key, value) in change.as_object().unwrap() {

@@ -18,7 +18,7 @@ pub struct PluginConfigStatus {
     /// Why, in a sentence, where osm-edge's schema has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Where requests are mirrored to: `NAMESPACE/SERVICE:PORT`.
+    /// Where requests are mirrored to: `NAMESPACE/SERVICE:PORT`, with the labels of a subset as in `[version=v2]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// The share of requests that is in force, as in `25%`.

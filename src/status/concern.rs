@@ -42,7 +42,10 @@ impl Concern {
             | C::TargetPortMissing
             | C::TargetEmpty
             | C::TargetNotHttp
-            | C::TargetProtocol => Self::ResolvedRefs,
+            | C::TargetProtocol
+            | C::TargetUnlabelled
+            | C::TargetTls
+            | C::TargetPlain => Self::ResolvedRefs,
             C::RolloutStopped | C::Rejected | C::Stopped | C::BudgetBlown => Self::Programmed,
             _ => Self::Accepted,
         }
@@ -71,6 +74,8 @@ mod tests {
             (Code::UnsupportedPlugin, Concern::Accepted, true),
             (Code::TargetMissing, Concern::ResolvedRefs, true),
             (Code::TargetEmpty, Concern::ResolvedRefs, false),
+            (Code::TargetUnlabelled, Concern::ResolvedRefs, false),
+            (Code::TargetTls, Concern::ResolvedRefs, true),
             (Code::ChainPluginMissing, Concern::ResolvedRefs, true),
             (Code::RolloutStopped, Concern::Programmed, true),
             (Code::Stopped, Concern::Programmed, false),

@@ -53,7 +53,7 @@ pub(super) struct Spread {
 /// A rule that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Served {
-    /// `NAMESPACE/SERVICE:PORT`.
+    /// The target, as it is written.
     pub(super) target: String,
     /// How much is mirrored.
     pub(super) share: Fraction,
