@@ -176,23 +176,28 @@ fn are_apart(edges: &[Edge<'_>]) -> bool {
     !edges.iter().any(leads_on) && pairs.is_sorted_by(|one, next| one < next)
 }
 
-/// Those that copy no requests to where a senior one does.
+/// Those of whose requests not all are copied by a senior one to the same place.
 fn distinct<'a>(
     edges: Vec<Edge<'a>>,
     cuts: &mut Cuts<'a>,
     findings: &mut Findings<'a>,
 ) -> Vec<Edge<'a>> {
-    let mut first: HashMap<_, Edge<'_>> = HashMap::with_capacity(edges.len());
+    let mut seniors: HashMap<_, Vec<Edge<'_>>> = HashMap::with_capacity(edges.len());
     let mut distinct = Vec::with_capacity(edges.len());
     for edge in edges {
-        let key = (edge.destination, edge.to, &edge.mirror.terms.selection);
-        match first.get(&key) {
+        let seniors = seniors.entry((edge.destination, edge.to)).or_default();
+        let own = &edge.mirror.terms.selection;
+        let covers = |senior: &&Edge<'_>| {
+            let selection = &senior.mirror.terms.selection;
+            selection.is_everything() || selection == own
+        };
+        match seniors.iter().find(covers) {
             Some(senior) => {
                 cuts.insert((edge.destination, edge.claim.rule));
                 double(&edge, senior, findings);
             }
             None => {
-                first.insert(key, edge);
+                seniors.push(edge);
                 distinct.push(edge);
             }
         }

@@ -234,6 +234,30 @@ fn a_place_gets_each_request_once() {
 }
 
 #[test]
+fn a_mirror_is_left_out_only_if_all_its_requests_are_copied_to_there() {
+    let of = |methods: Value| {
+        let mut config = to("b", 8080, 1.0);
+        config["methods"] = methods;
+        config
+    };
+    let (all, get, post) = (Value::Null, json!(["GET"]), json!(["POST"]));
+    for (senior, junior, stays) in [
+        (&all, &get, false),
+        (&get, &get, false),
+        (&get, &all, true),
+        (&get, &post, true),
+    ] {
+        let mut world = world();
+        world.add_config("m", "traffic-mirror", &["a"], of(senior.clone()));
+        world.add_config("second", "second", &["a"], of(junior.clone()));
+        let (mirrors, codes) = outcome(&mut world, "curl/curl");
+        let expected = if stays { 2 } else { 1 };
+        assert_eq!(mirrors, vec!["a>b"; expected], "{senior} {junior}");
+        assert_eq!(codes.is_empty(), stays, "{senior} {junior}");
+    }
+}
+
+#[test]
 fn a_shadow_may_have_a_shadow_and_that_is_said() {
     let mut world = world();
     mirror(&mut world, "m1", "traffic-mirror", "a", "b");
