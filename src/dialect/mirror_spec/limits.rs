@@ -17,6 +17,9 @@ const MOST: u32 = 10_000;
 const LARGEST_BODY: u32 = 16 << 20;
 /// Bytes that all copies of one mirror together may make a sidecar hold.
 const MOST_BYTES: u64 = 1 << 30;
+/// Bytes that a copy may make a sidecar hold however small the bodies are that are copied: a gRPC call is copied as it comes,
+/// and more may come than is known beforehand.
+const SMALLEST_BODY: u32 = 1 << 20;
 
 /// Reads them; what is wrong is reported, and counts as absent.
 pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
@@ -82,7 +85,11 @@ fn body(reader: &mut Reader<'_>) -> Option<u32> {
 
 /// A sidecar that runs out of memory takes its application with it.
 fn check_memory(limits: &Limits, reader: &mut Reader<'_>) {
-    let bytes = u64::from(limits.concurrent) * u64::from(limits.body);
+    let each = match limits.body {
+        0 => 0,
+        body => body.max(SMALLEST_BODY),
+    };
+    let bytes = u64::from(limits.concurrent) * u64::from(each);
     if bytes <= MOST_BYTES {
         return;
     }
@@ -92,13 +99,14 @@ fn check_memory(limits: &Limits, reader: &mut Reader<'_>) {
         .find(|key| reader.apart.contains_key(*key));
     let message = format!(
         "{} copies with up to {} bytes each are more than a sidecar can hold for a shadow that does not read",
-        limits.concurrent, limits.body
+        limits.concurrent, each
     );
     reader.error(
         Code::BadConfigValue,
         key.map_or_else(FieldPath::root, |key| FieldPath::root().key(key)),
         message,
-        "let `maxBodyBytes` times `maxConcurrentRequests` be 1Gi at most".to_owned(),
+        "let `maxBodyBytes`, or 1Mi if it is less but not 0, times `maxConcurrentRequests` be 1Gi at most"
+            .to_owned(),
     );
 }
 
@@ -186,6 +194,18 @@ mod tests {
                 let expected = vec![format!("BadConfigValue spec.config.{key}")];
                 assert_eq!(limits(key, value.clone()), Err(expected), "{value}");
             }
+        }
+    }
+
+    #[test]
+    fn small_bodies_do_not_make_room_for_more_copies_and_no_bodies_do() {
+        for (body, fits) in [("64Ki", false), ("0", true)] {
+            let mut config =
+                json!({"namespace": "n", "service": "s", "port": 1, "percentage": {"value": 1}});
+            config["maxBodyBytes"] = json!(body);
+            config["maxConcurrentRequests"] = json!(10_000);
+            let spec = read(&config, &nowhere(), "otherwise", &mut Report::default());
+            assert_eq!(spec.is_some(), fits, "{body}");
         }
     }
 }
