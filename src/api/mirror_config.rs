@@ -119,4 +119,19 @@ pub struct RampStepConfig {
     /// How long it lasts: `30s`, `10m`, `24h`.
     #[serde(default)]
     pub duration: Option<String>,
+    /// What has to be so at its end for the next one to begin; nothing if absent.
+    #[serde(default)]
+    pub gate: Option<GateConfig>,
+}
+
+/// What is asked of the copies of a step, of the last as long as the step lasts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GateConfig {
+    /// The largest share of them that may fail: 0.01 is one in a hundred. Any if absent.
+    #[serde(default)]
+    pub max_failures: Option<f64>,
+    /// How many it takes at least; 20 if absent.
+    #[serde(default)]
+    pub min_requests: Option<u32>,
 }

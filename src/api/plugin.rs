@@ -88,15 +88,15 @@ pub struct PluginConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Recorded {
-    /// When its ramp began.
-    pub ramp: Option<RecordedRamp>,
+    /// How its ramp has gone so far.
+    pub ramp: Option<Box<RecordedRamp>>,
     /// That its budget was exceeded.
     pub budget: Option<BudgetStatus>,
     /// The largest share, in millionths, at which there are not too many copies.
     pub rate_share: Option<i32>,
 }
 
-/// When a ramp began.
+/// How a ramp has gone so far.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordedRamp {
@@ -104,6 +104,18 @@ pub struct RecordedRamp {
     pub started_at: String,
     /// Names the steps that it is about.
     pub of: String,
+    /// How long it has not gone on since, as in `95.250s`.
+    #[serde(default)]
+    pub held_for: Option<String>,
+    /// Since when it does not go on, in RFC 3339.
+    #[serde(default)]
+    pub held_at: Option<String>,
+    /// The last step whose gate has opened.
+    #[serde(default)]
+    pub passed: Option<i32>,
+    /// Why it does not go on.
+    #[serde(default)]
+    pub waits: Option<String>,
 }
 
 fn leniently<'de, D: Deserializer<'de>>(status: D) -> Result<Recorded, D::Error> {

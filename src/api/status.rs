@@ -71,6 +71,18 @@ pub struct RampStatus {
     /// When that changes, in RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// Why it does not go on, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
+    /// Since when it does not go on, in RFC 3339, if its time stands still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_at: Option<String>,
+    /// How long its time has stood still before, as in `95.250s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_for: Option<String>,
+    /// The last step whose gate has opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed: Option<i32>,
 }
 
 /// `status` of a PluginChain: which plugins it brings, to how many sidecars.

@@ -26,13 +26,19 @@ impl Observing {
         let budgets: BTreeMap<_, _> = budgets
             .map(|(rule, (watched, _))| (rule.clone(), *watched))
             .collect();
-        let loads = self.stats.loads();
-        loads.want(observe::wanted(model, &budgets, &step.rates));
-        let alone = step.rates.iter().filter(|(_, rate)| rate.local);
-        let watched = Watching {
+        let gates = step.ramps.iter();
+        let gates = gates.filter_map(|(rule, progress)| Some((rule.clone(), progress.gated?)));
+        let all = Watching {
             budgets,
-            rates: alone.map(|(rule, rate)| (rule.clone(), *rate)).collect(),
+            rates: (*step.rates).clone(),
+            gates: gates.collect(),
         };
+        self.stats.loads().want(observe::wanted(model, &all));
+        // The others are decided by whoever writes statuses.
+        let mut watched = all;
+        watched.rates.retain(|_, rate| rate.local);
+        let is_local = |rule| step.ramps.get(rule).is_some_and(|progress| progress.local);
+        watched.gates.retain(|rule, _| is_local(rule));
         self.watched.send_if_modified(|before| {
             let differs = **before != watched;
             if differs {

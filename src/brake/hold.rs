@@ -8,8 +8,9 @@ use std::time::SystemTime;
 use prost_types::Timestamp;
 
 use super::Caps;
-use super::ramp::Stage;
-use super::ramp::stage;
+use super::begun::Begun;
+use super::begun::Progress;
+use super::course::Halt;
 use crate::api::annotation::RESUMED;
 use crate::api::plugin::PluginConfig;
 use crate::diag::Code;
@@ -20,7 +21,6 @@ use crate::model::Blown;
 use crate::model::Brake;
 use crate::model::Findings;
 use crate::model::Fraction;
-use crate::model::Ramp;
 use crate::model::Watched;
 use crate::name::Namespaced;
 use crate::source::Objects;
@@ -46,34 +46,8 @@ pub struct Held {
     pub until: Option<SystemTime>,
 }
 
-/// How far a ramp is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Names its steps.
-    pub of: String,
-    /// When it began; `None` if that is to be recorded by whoever writes statuses.
-    pub start: Option<SystemTime>,
-    /// Where it is, of how many steps; `None` before its start is recorded.
-    pub stage: Option<(Stage, usize)>,
-}
-
 /// The share of a rule with a rate, as long as nobody knows how many requests there are.
 pub const CAREFUL: Fraction = Fraction::HUNDREDTH;
-
-/// Since when this process knows the ramps whose start is written nowhere, and which steps they had.
-#[derive(Clone, Debug, Default)]
-pub struct Begun(BTreeMap<Namespaced, (String, SystemTime)>);
-
-/// Who knows when a ramp begins.
-#[derive(Clone, Copy, PartialEq)]
-enum Start {
-    /// Everybody, then and later.
-    Known(SystemTime),
-    /// This process, as long as it lives.
-    Seen(SystemTime),
-    /// Nobody yet.
-    Unrecorded,
-}
 
 /// What holds the shares of these rules down at `now`. `found` are the budgets that this process found exceeded.
 pub fn hold(
@@ -84,16 +58,13 @@ pub fn hold(
     now: SystemTime,
 ) -> Held {
     let mut held = Held::default();
-    let has_ramp = |brake: &Brake| brake.ramp.is_some();
-    begun
-        .0
-        .retain(|rule, _| brakes.get(rule).is_some_and(has_ramp));
+    begun.retain(brakes);
     for (rule, brake) in brakes {
         let config = objects.plugin_configs.get(rule);
-        if let (Some(ramp), Some(config)) = (&brake.ramp, config) {
-            let start = begun.start(rule, ramp, config, now);
-            held.ramp(rule, ramp, config, start, now);
-        }
+        let mut halt = match (brake.stopped, brake.idle) {
+            (true, _) => Some(Halt::Stopped),
+            (false, idle) => idle.then_some(Halt::Off),
+        };
         if let (Some(watched), Some(config)) = (brake.watched, config) {
             let watched = held.resumed(watched, config, now);
             let blown = found
@@ -102,6 +73,7 @@ pub fn hold(
                 .filter(|one| watched.counts(one))
                 .cloned();
             let blown = recorded(&watched, config).or(blown);
+            halt = blown.as_ref().map(|blown| Halt::Blown(blown.at)).or(halt);
             held.budget(rule, watched, config, blown);
             let silent = found.silent.get(rule);
             held.report
@@ -121,40 +93,20 @@ pub fn hold(
             let share = share.unwrap_or(CAREFUL);
             held.rates.insert(rule.clone(), (limit, share, local));
         }
-        if brake.stopped {
+        if let (Some(ramp), Some(config)) = (&brake.ramp, config) {
+            let progress = begun.progress(rule, ramp, config, halt, found, now);
+            if progress.gated.is_some() {
+                let silent = found.silent.get(rule);
+                let unjudged = silent.map(|silent| unjudged(*silent, config, "ramp"));
+                held.report.extend(unjudged);
+            }
+            held.ramp(rule, progress, config, found);
+        }
+        if halt.is_some() {
             held.caps.insert(rule.clone(), Fraction::ZERO);
         }
     }
     held
-}
-
-impl Begun {
-    fn start(
-        &mut self,
-        rule: &Namespaced,
-        ramp: &Ramp,
-        config: &Sourced<PluginConfig>,
-        now: SystemTime,
-    ) -> Start {
-        if let Some(start) = ramp.start {
-            return Start::Known(start);
-        }
-        let of = ramp.identity();
-        // A file has no status but one that was copied from somewhere.
-        if config.origin.document.is_some() {
-            let known = self.0.entry(rule.clone());
-            let known = known.or_insert_with(|| (of.clone(), now));
-            if known.0 != of {
-                *known = (of, now);
-            }
-            return Start::Seen(known.1);
-        }
-        let recorded = config.object.status.ramp.as_ref();
-        let recorded = recorded.filter(|recorded| recorded.of == of);
-        let start = recorded.and_then(|recorded| recorded.started_at.parse::<Timestamp>().ok());
-        let start = start.and_then(|start| SystemTime::try_from(start).ok());
-        start.map_or(Start::Unrecorded, Start::Known)
-    }
 }
 
 impl Held {
@@ -213,51 +165,6 @@ impl Held {
         }
         self.budgets.insert(rule.clone(), (watched, blown));
     }
-
-    fn ramp(
-        &mut self,
-        rule: &Namespaced,
-        ramp: &Ramp,
-        config: &Sourced<PluginConfig>,
-        start: Start,
-        now: SystemTime,
-    ) {
-        let start_time = match start {
-            Start::Known(time) | Start::Seen(time) => Some(time),
-            Start::Unrecorded => None,
-        };
-        let here = start_time.map(|start| stage(ramp, start, now));
-        let cap = here.map_or(Some(Fraction::ZERO), |here| here.cap);
-        self.caps.extend(cap.map(|cap| (rule.clone(), cap)));
-        let until = here.and_then(|here| here.until);
-        self.until = self.until.into_iter().chain(until).min();
-        let steps = ramp.steps.len();
-        if let Some((code, message)) = said(start, here, steps) {
-            let path = FieldPath::of("spec.config.ramp");
-            let (effect, help) = match code {
-                Code::RampNotResumable => (
-                    "it begins anew whenever the control plane starts",
-                    "write `ramp.start`, the time at which the first step begins",
-                ),
-                Code::RampUnrecorded => (
-                    "nothing is mirrored until then",
-                    "it takes a control plane that writes statuses, and definitions that keep them; or write `ramp.start`",
-                ),
-                _ => (
-                    "less is mirrored than `percentage` says, as the ramp asks for",
-                    "",
-                ),
-            };
-            let diagnostic = Diagnostic::new(code, &config.origin, path, message);
-            self.report.push(diagnostic.effect(effect).help(help));
-        }
-        let progress = Progress {
-            of: ramp.identity(),
-            start: start_time,
-            stage: here.map(|here| (here, steps)),
-        };
-        self.ramps.insert(rule.clone(), progress);
-    }
 }
 
 fn unjudged(
@@ -287,34 +194,4 @@ fn recorded(watched: &Watched, config: &Sourced<PluginConfig>) -> Option<Blown> 
         reason: recorded.reason.clone(),
     };
     Some(blown).filter(|blown| watched.counts(blown))
-}
-
-/// What there is to say about a ramp.
-fn said(start: Start, here: Option<Stage>, steps: usize) -> Option<(Code, String)> {
-    let Some(here) = here else {
-        let message = "its ramp has not begun: when it does is not recorded yet";
-        return Some((Code::RampUnrecorded, message.to_owned()));
-    };
-    let seen = matches!(start, Start::Seen(_));
-    let where_ = match (here.cap, here.until) {
-        (None, _) if seen => "its ramp is over".to_owned(),
-        (None, _) => return None,
-        (Some(_), Some(until)) if here.step == 0 => {
-            format!("its ramp begins at {}", Timestamp::from(until))
-        }
-        (Some(cap), until) => {
-            // Where only this process knows the start, the time says nothing to anybody else.
-            let until = until.filter(|_| !seen);
-            let until = until.map(|until| format!(", until {}", Timestamp::from(until)));
-            let step = here.step;
-            let until = until.unwrap_or_default();
-            format!("its ramp is at step {step} of {steps}: at most {cap}{until}")
-        }
-    };
-    Some(if seen {
-        let message = format!("{where_}, counted from when this process first saw it");
-        (Code::RampNotResumable, message)
-    } else {
-        (Code::RampUnderWay, where_)
-    })
 }

@@ -3,6 +3,8 @@
 //! It is given a model and the most that each rule may mirror now, and yields the model with shares no larger than that. It
 //! may only lower shares, and touches nothing else: what follows from it for a sidecar is a runtime value, never a route.
 
+mod begun;
+mod course;
 mod hold;
 mod ramp;
 mod rates;
@@ -16,7 +18,9 @@ use crate::model::Mirror;
 use crate::model::Model;
 use crate::name::Namespaced;
 
-pub use self::hold::{Begun, CAREFUL, Held, Progress, hold};
+pub use self::begun::{Begun, Progress};
+pub use self::course::{Course, Halt};
+pub use self::hold::{CAREFUL, Held, hold};
 pub use self::ramp::{Stage, stage};
 pub use self::rates::rates;
 

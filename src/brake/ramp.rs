@@ -1,7 +1,9 @@
 //! Where a ramp is at a moment. Pure: time is given.
 
+use std::time::Duration;
 use std::time::SystemTime;
 
+use super::course::Course;
 use crate::model::Fraction;
 use crate::model::Ramp;
 
@@ -14,35 +16,73 @@ pub struct Stage {
     pub cap: Option<Fraction>,
     /// When that changes; `None` if it stays so.
     pub until: Option<SystemTime>,
+    /// Whether the time of the step is over, and its gate has not opened.
+    pub waits: bool,
 }
 
-/// Where a ramp that begins at `start` is at `now`. It is the same whoever asks, and however often, so that nothing has to be
-/// remembered but the start.
-pub fn stage(ramp: &Ramp, start: SystemTime, now: SystemTime) -> Stage {
-    if now < start {
-        return Stage {
+/// Where the ramp's own time is, which goes on only while the ramp does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// What that is.
+    pub(super) stage: Stage,
+    /// Its time since the ramp began; at a gate the end of the step.
+    pub(super) position: Duration,
+    /// At which the step begins.
+    pub(super) begin: Duration,
+}
+
+/// Where a ramp that has gone so far is at `now`. It is the same whoever asks, and however often, so that nothing has to be
+/// remembered but how it has gone.
+pub fn stage(ramp: &Ramp, course: &Course, now: SystemTime) -> Stage {
+    match moment(ramp, course, now) {
+        Some(moment) => moment.stage,
+        None => Stage {
             step: 0,
             cap: Some(Fraction::ZERO),
-            until: Some(start),
-        };
+            until: Some(course.start),
+            waits: false,
+        },
     }
-    let mut end = Some(start);
+}
+
+/// The same; `None` before it begins.
+pub(super) fn moment(ramp: &Ramp, course: &Course, now: SystemTime) -> Option<Moment> {
+    let now = course.halted.map_or(now, |halted| halted.min(now));
+    let position = now.duration_since(course.start).ok()?;
+    let position = position.saturating_sub(course.stood);
+    let begun = course.start.checked_add(course.stood);
+    let mut begin = Duration::ZERO;
     for (index, step) in ramp.steps.iter().enumerate() {
         // An end that no clock can show is never reached.
-        end = end.and_then(|end| end.checked_add(step.lasts));
-        if end.is_none_or(|end| now < end) {
-            return Stage {
-                step: index + 1,
-                cap: Some(step.share),
-                until: end,
-            };
+        let end = begin.checked_add(step.lasts);
+        let is_over = end.is_some_and(|end| position >= end);
+        let is_shut = step.gate.is_some() && index >= course.passed;
+        if !is_over || is_shut {
+            let changes = !is_over && course.halted.is_none();
+            let until = begun.zip(end).filter(|_| changes);
+            return Some(Moment {
+                stage: Stage {
+                    step: index + 1,
+                    cap: Some(step.share),
+                    until: until.and_then(|(begun, end)| begun.checked_add(end)),
+                    waits: is_over,
+                },
+                position: end.map_or(position, |end| position.min(end)),
+                begin,
+            });
         }
+        begin = end.unwrap_or(Duration::MAX);
     }
-    Stage {
-        step: ramp.steps.len() + 1,
-        cap: None,
-        until: None,
-    }
+    Some(Moment {
+        stage: Stage {
+            step: ramp.steps.len() + 1,
+            cap: None,
+            until: None,
+            waits: false,
+        },
+        position,
+        begin,
+    })
 }
 
 #[cfg(test)]
@@ -53,6 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::stage;
+    use crate::brake::Course;
     use crate::model::Fraction;
     use crate::model::Ramp;
     use crate::model::RampStep;
@@ -61,6 +102,7 @@ mod tests {
         let step = |(share, millis): &(u32, u64)| RampStep {
             share: Fraction::from_millionths(*share).unwrap(),
             lasts: Duration::from_millis(*millis),
+            gate: None,
         };
         Ramp {
             start: None,
@@ -80,14 +122,15 @@ mod tests {
             late in 0..100_000u64,
         ) {
             let ramp = ramp(&steps);
+            let course = Course::new(at(start));
             let (mut now, mut seen) = (at(0), Vec::new());
             loop {
-                let here = stage(&ramp, at(start), now);
+                let here = stage(&ramp, &course, now);
                 seen.push((here.step, here.cap));
                 let Some(until) = here.until else { break };
                 prop_assert!(until > now, "the next change is ahead");
                 if at(late) >= now && at(late) < until {
-                    prop_assert_eq!(stage(&ramp, at(start), at(late)), here);
+                    prop_assert_eq!(stage(&ramp, &course, at(late)), here);
                 }
                 now = until;
             }
@@ -99,7 +142,7 @@ mod tests {
                 .collect();
             prop_assert_eq!(seen, expected);
             if at(late) >= now {
-                prop_assert_eq!(stage(&ramp, at(start), at(late)).cap, None);
+                prop_assert_eq!(stage(&ramp, &course, at(late)).cap, None);
             }
         }
     }
@@ -108,7 +151,7 @@ mod tests {
     fn a_step_without_an_end_goes_on() {
         let ramp = ramp(&[(1, u64::MAX), (2, u64::MAX)]);
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(i64::MAX as u64);
-        let here = stage(&ramp, start, start);
+        let here = stage(&ramp, &Course::new(start), start);
         assert_eq!(here.step, 1);
     }
 }

@@ -101,7 +101,7 @@ pub(super) const CHAIN_COLUMNS: [Column; 5] = [
     AGE,
 ];
 
-pub(super) const CONFIG_COLUMNS: [Column; 7] = [
+pub(super) const CONFIG_COLUMNS: [Column; 9] = [
     Column::new(
         "Mirroring",
         ".status.conditions[?(@.type==\"Programmed\")].status",
@@ -115,6 +115,13 @@ pub(super) const CONFIG_COLUMNS: [Column; 7] = [
         "On how many sidecars it is in force, of how many",
     ),
     Column::new("Plugin", ".spec.plugin", "The Plugin that it configures").wide(),
+    Column::new(
+        "Ramp",
+        ".status.ramp.step",
+        "At which step its ramp is, of how many",
+    )
+    .wide(),
+    Column::new("Waits", ".status.ramp.waits", "Why its ramp does not go on").wide(),
     REASON,
     AGE,
 ];

@@ -161,6 +161,7 @@ codes! {
     BudgetUnjudged = "MP707", Warning, "sidecars that do not report how copies fare";
     RateHeld = "MP708", Info, "a share that is lowered for the sake of maxRequestsPerSecond";
     BadResumption = "MP709", Warning, "a resumption of a budget that means nothing";
+    RampWaits = "MP710", Warning, "a ramp that waits at the gate of a step";
 }
 
 impl fmt::Display for Code {

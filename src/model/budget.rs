@@ -6,6 +6,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use super::Fraction;
+use super::Verdict;
 use crate::name::Namespaced;
 
 /// How many copies may fail before there are no more of them.
@@ -63,6 +64,8 @@ pub struct Findings {
     pub silent: BTreeMap<Namespaced, (usize, usize)>,
     /// The shares at which there are not too many copies, where this process decides alone.
     pub shares: BTreeMap<Namespaced, Fraction>,
+    /// What copies say to the gate of a step, by the name of that; likewise.
+    pub gates: BTreeMap<Namespaced, (u64, Verdict)>,
 }
 
 impl Rate {

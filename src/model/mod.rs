@@ -24,7 +24,7 @@ pub use copy::{CopyHost, CopyPolicy, Credentials, HeaderEdits, NewPath};
 pub use fraction::Fraction;
 pub use group::{Certainty, Destination, DestinationPort, Group, GroupId, Model};
 pub use mirror::{Limits, Mirror, Terms};
-pub use ramp::{Brake, Ramp, RampStep};
+pub use ramp::{Brake, Gate, Gated, Ramp, RampStep, Verdict};
 pub use selection::{Field, Selection, Text};
 pub use subset::Subset;
 pub use target::{External, ServerName, ServerTls, Target, Trust};

@@ -13,6 +13,8 @@ use super::Watched;
 pub struct Brake {
     /// Whether somebody stopped it.
     pub stopped: bool,
+    /// Whether its ramp has nothing to go on for, since plugins are switched off.
+    pub idle: bool,
     /// By which steps its share is reached.
     pub ramp: Option<Arc<Ramp>>,
     /// How many of its copies may fail.
@@ -37,6 +39,60 @@ pub struct RampStep {
     pub share: Fraction,
     /// How long it lasts; not nothing.
     pub lasts: Duration,
+    /// What has to be so at its end for the next one to begin.
+    pub gate: Option<Gate>,
+}
+
+/// What is asked of the copies of a step, as long ago as the step lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Gate {
+    /// The largest share of them that may fail; any if `None`.
+    pub max_failures: Option<Fraction>,
+    /// How many there are at least.
+    pub min_requests: u64,
+}
+
+/// A step with a gate, while a ramp is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gated {
+    /// Names the step, of this ramp, and since when it is in it: with another name copies are counted anew.
+    pub id: u64,
+    /// What is asked.
+    pub gate: Gate,
+    /// Over how long.
+    pub over: Duration,
+    /// Whether the time of the step is over, so that it matters.
+    pub waits: bool,
+}
+
+/// What the copies of a step say to its gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The next step may begin.
+    Open,
+    /// There are fewer copies than it takes.
+    Few,
+    /// More of them fail than may: about this share.
+    Failing(Fraction),
+}
+
+impl Verdict {
+    /// Why a ramp does not go on; nothing if it may.
+    pub fn reason(self, gate: &Gate) -> Option<String> {
+        match self {
+            Self::Open => None,
+            Self::Few => Some(format!(
+                "there were fewer than {} copies",
+                gate.min_requests
+            )),
+            Self::Failing(share) => {
+                let most = gate.max_failures.unwrap_or(Fraction::ONE);
+                Some(format!(
+                    "about {share} of the copies failed, more than {most}"
+                ))
+            }
+        }
+    }
 }
 
 impl Ramp {
@@ -46,6 +102,10 @@ impl Ramp {
         for step in &self.steps {
             text.extend(step.share.millionths().to_be_bytes());
             text.extend(step.lasts.as_nanos().to_be_bytes());
+            if let Some(gate) = step.gate {
+                let most = gate.max_failures.map(Fraction::millionths);
+                text.extend(format!("gate {most:?} {}", gate.min_requests).into_bytes());
+            }
         }
         format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&text))
     }
@@ -66,6 +126,7 @@ mod tests {
             let step = |(share, seconds): &(u32, u64)| RampStep {
                 share: Fraction::from_millionths(*share).unwrap(),
                 lasts: Duration::from_secs(*seconds),
+                gate: None,
             };
             let steps = steps.iter().map(step).collect();
             Ramp { start, steps }.identity()

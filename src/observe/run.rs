@@ -14,10 +14,13 @@ use tokio::time::interval;
 use super::governor::Governor;
 use super::governor::loads;
 use super::guard::judge;
+use super::keeper::Keeper;
+use super::keeper::verdict;
 use super::rate::PACE;
 use super::window::Window;
 use crate::model::Blown;
 use crate::model::Findings;
+use crate::model::Gated;
 use crate::model::Model;
 use crate::model::Rate;
 use crate::model::Watched;
@@ -40,22 +43,27 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// For how long a sidecar may be connected before it is missed: its streams do not begin at once.
 const COMING: Duration = Duration::from_secs(15);
 
-/// What to ask sidecars for: the loads of the clusters of copies whose rule has a budget or a rate.
-pub fn wanted(
-    model: &Model,
-    watched: &BTreeMap<Namespaced, Watched>,
-    rates: &BTreeMap<Namespaced, Rate>,
-) -> Wanted {
-    let windows = watched.values().map(|one| one.budget.window / REPORTS);
+/// What to ask sidecars for: the loads of the clusters of copies whose rule has a budget, a rate or a gate.
+pub fn wanted(model: &Model, watching: &Watching) -> Wanted {
+    let Watching {
+        budgets,
+        rates,
+        gates,
+    } = watching;
+    let windows = budgets.values().map(|one| one.budget.window / REPORTS);
+    let windows = windows.chain(gates.values().map(|one| one.over / REPORTS));
     let Some(shortest) = windows.chain(rates.values().map(|_| PACE / 2)).min() else {
         return Wanted::default();
+    };
+    let is_watched = |rule: &Namespaced| {
+        budgets.contains_key(rule) || rates.contains_key(rule) || gates.contains_key(rule)
     };
     let mut clusters = BTreeMap::new();
     for (id, group) in &model.groups {
         let ports = group.destinations.iter().flat_map(|one| &one.ports);
         let mirrors = ports.flat_map(|port| &port.mirrors);
         let mut names: Vec<String> = mirrors
-            .filter(|mirror| watched.contains_key(&mirror.rule) || rates.contains_key(&mirror.rule))
+            .filter(|mirror| is_watched(&mirror.rule))
             .map(|mirror| ClusterName::from(mirror).to_string())
             .collect();
         names.sort_unstable();
@@ -78,6 +86,8 @@ pub struct Watching {
     pub budgets: BTreeMap<Namespaced, Watched>,
     /// The rates of rules whose shares this process decides alone.
     pub rates: BTreeMap<Namespaced, Rate>,
+    /// The steps with gates that ramps are in, where this process decides alone.
+    pub gates: BTreeMap<Namespaced, Gated>,
 }
 
 /// Judges the reports of this server's sidecars for ever, or until nobody says any more what to watch. A finding stays
@@ -89,6 +99,7 @@ pub async fn run(
 ) {
     let mut observer = Observer::default();
     let mut governor = Governor::default();
+    let mut keeper = Keeper::default();
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -103,6 +114,18 @@ pub async fn run(
             .look(&watched.budgets, &loads, instant, now)
             .clone();
         governor.look(&watched.rates, &loads, |_| 0, instant);
+        let gates = &watched.gates;
+        keeper.look(
+            gates.iter().map(|(rule, gated)| (rule, *gated)),
+            &loads,
+            instant,
+        );
+        let waiting = gates.iter().filter(|(_, gated)| gated.waits);
+        let verdicts = waiting.map(|(rule, gated)| {
+            let verdict = verdict(&gated.gate, keeper.outcomes(rule));
+            (rule.clone(), (gated.id, verdict))
+        });
+        let gates = verdicts.collect();
         let asked = stats.loads().asked();
         let silent = if asked.clusters.is_empty() {
             BTreeMap::new()
@@ -115,6 +138,7 @@ pub async fn run(
             blown,
             silent,
             shares,
+            gates,
         };
         findings.send_if_modified(|before| {
             let differs = **before != found;

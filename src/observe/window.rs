@@ -7,6 +7,9 @@ use tokio::time::Instant;
 
 use crate::server::Load;
 
+/// Into how many parts a window is cut, about: it may be longer than it says by one of them.
+const MOST: u32 = 256;
+
 /// What became of the copies of a rule, over a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcomes {
@@ -16,6 +19,17 @@ pub struct Outcomes {
     pub failed: u64,
 }
 
+impl Outcomes {
+    /// With those of others.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            ended: self.ended.saturating_add(other.ended),
+            failed: self.failed.saturating_add(other.failed),
+        }
+    }
+}
+
 /// Counts as they were, back to the beginning of the window.
 #[derive(Clone, Debug, Default)]
 pub struct Window(VecDeque<(Instant, Load)>);
@@ -23,6 +37,16 @@ pub struct Window(VecDeque<(Instant, Load)>);
 impl Window {
     /// Takes in the counts of now, and forgets what is too old to be needed.
     pub fn push(&mut self, now: Instant, load: Load, window: Duration) {
+        // Of a day not every second is kept: the newest is replaced while it is close to the one before.
+        let is_close = |at: Instant| now.saturating_duration_since(at) < window / MOST;
+        if self.0.len() > 1
+            && self
+                .0
+                .get(self.0.len() - 2)
+                .is_some_and(|(at, _)| is_close(*at))
+        {
+            self.0.pop_back();
+        }
         self.0.push_back((now, load));
         let is_old = |at: Instant| now.saturating_duration_since(at) >= window;
         // One from before the window, or of its very beginning, stays: it is what the others are compared with.
@@ -107,6 +131,19 @@ mod tests {
             let ended = if what == "on their way" { 0 } else { 10 };
             assert_eq!(outcomes, Outcomes { ended, failed }, "{what}");
         }
+    }
+
+    #[test]
+    fn a_long_window_takes_no_more_room_than_a_short_one() {
+        let (mut window, start) = (Window::default(), Instant::now());
+        let day = 86_400;
+        for second in 0..2 * day {
+            let now = start + Duration::from_secs(second);
+            window.push(now, load(second, 0, second, 0), Duration::from_secs(day));
+        }
+        assert!(window.0.len() < 300, "{}", window.0.len());
+        let ended = window.outcomes().ended;
+        assert!((day..day + day / 200).contains(&ended), "{ended}");
     }
 
     proptest! {

@@ -19,11 +19,13 @@ pub(super) fn brakes(
     rules: &[MirrorRule<'_>],
     objects: &Objects,
     stopped: &BTreeSet<Namespaced>,
+    is_on: bool,
 ) -> BTreeMap<Namespaced, Brake> {
     let brakes = rules.iter().filter_map(|rule| {
         let spec = rule.spec.as_ref()?;
         let brake = Brake {
             stopped: stopped.contains(rule.name),
+            idle: spec.ramp.is_some() && !is_on,
             ramp: spec.ramp.clone(),
             watched: spec
                 .budget

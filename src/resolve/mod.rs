@@ -155,7 +155,7 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
             grouped,
         },
         model,
-        brakes: brakes::brakes(&rules, objects, &stopped),
+        brakes: brakes::brakes(&rules, objects, &stopped, is_on),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::brake::Progress as RampProgress;
 use crate::diag::Diagnostic;
 use crate::model::Blown;
 use crate::model::Fraction;
+use crate::model::Gated;
 use crate::model::GroupId;
 use crate::model::Mirror;
 use crate::model::Model;
@@ -83,6 +84,12 @@ impl Facts {
             }
         }
         served
+    }
+
+    /// The steps with gates that ramps are in.
+    pub(super) fn gated(&self) -> impl Iterator<Item = (&Namespaced, Gated)> {
+        let ramps = self.ramps.iter();
+        ramps.filter_map(|(rule, progress)| Some((rule, progress.gated?)))
     }
 
     /// The generation of a PluginConfig; 0 if it has none.

@@ -1,5 +1,5 @@
 //! What the control plane says about objects of the Kubernetes API: their `status`, and events. A sink: nothing reads it, but
-//! for what all replicas have to know and no object says: when a ramp began, and that a budget was exceeded.
+//! for what all replicas have to know and no object says: how a ramp has gone, and that a budget was exceeded.
 //!
 //! ```text
 //! Facts, sidecars ─► wanted ─► change ─► writer ─► API server
@@ -17,7 +17,7 @@
 //! | `kind` | the kinds that have a status |
 //! | `concern` | which condition a diagnostic is about |
 //! | `wanted` | what the status of every object is to be |
-//! | `ramp` | how far a ramp is, and when it began |
+//! | `ramp` | how far a ramp is, when it began, and what it waits for |
 //! | `budget` | that a budget was exceeded, in words |
 //! | `change` | the patch to that, and which conditions turned |
 //! | `lease` | who of several control planes writes |
@@ -29,10 +29,12 @@
 //! | `turn` | whose status is written next, and who waits after a refusal |
 //! | `writer` | reads and writes statuses, tells events |
 //! | `run` | when; and what is left alone |
+//! | `counts` | what is counted of that |
 
 mod budget;
 mod change;
 mod concern;
+mod counts;
 mod facts;
 mod hear;
 mod heard;
@@ -50,6 +52,7 @@ mod turn;
 mod wanted;
 mod writer;
 
+pub use counts::Counts;
 pub use facts::Facts;
 pub use note::Owner;
-pub use run::{Counts, Settings, run};
+pub use run::{Settings, run};

@@ -9,9 +9,6 @@ use std::time::SystemTime;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::Client;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -20,8 +17,10 @@ use tokio::time::sleep_until;
 
 use super::change::change;
 use super::change::may_pass;
+use super::counts::Counts;
 use super::facts::Facts;
 use super::hear::Listener;
+use super::kind::Kind;
 use super::lease::Election;
 use super::lease::Term;
 use super::lease::resign;
@@ -40,9 +39,11 @@ use super::wanted::wanted;
 use super::writer::Known;
 use super::writer::Outcome;
 use super::writer::Writer;
+use crate::model::Verdict;
 use crate::name::Namespaced;
 use crate::observe;
 use crate::observe::Governor;
+use crate::observe::Keeper;
 use crate::server::Progress;
 use crate::server::Sidecar;
 use crate::server::Stats;
@@ -89,35 +90,6 @@ impl std::fmt::Debug for Settings {
     }
 }
 
-/// What is counted.
-#[derive(Debug, Default)]
-pub struct Counts {
-    writes: Counter,
-    leader: Gauge,
-    told: Counter,
-}
-
-impl Counts {
-    /// Offers everything that is counted to a registry.
-    pub fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "status_writes",
-            "Statuses of objects that this process has written",
-            self.writes.clone(),
-        );
-        registry.register(
-            "leader",
-            "Whether this process is the one that writes statuses",
-            self.leader.clone(),
-        );
-        registry.register(
-            "sidecar_counts_told",
-            "Times that this process has told the leader what its sidecars have",
-            self.told.clone(),
-        );
-    }
-}
-
 /// Writes the statuses of the objects while this process is the leader, and else tells the leader what its own sidecars
 /// have; until `stopping` holds. Then it gives the Lease back, or takes back what it told.
 pub async fn run(
@@ -151,6 +123,8 @@ pub async fn run(
         passing: BTreeMap::new(),
         refusals: Refusals::default(),
         governor: Governor::default(),
+        keeper: Keeper::default(),
+        verdicts: BTreeMap::new(),
         last: None,
     };
     tokio::select! {
@@ -203,6 +177,10 @@ struct Desk<'a> {
     refusals: Refusals,
     /// The shares of rules that may only send so much.
     governor: Governor,
+    /// What becomes of copies in steps with gates.
+    keeper: Keeper,
+    /// What they say to the gates, by the names of the steps.
+    verdicts: BTreeMap<Namespaced, (u64, Verdict)>,
     /// Whose status was tried last.
     last: Option<Key>,
 }
@@ -284,8 +262,10 @@ impl Desk<'_> {
         self.governor
             .look(&facts.rates, &loads, |_| 0, Instant::now());
         self.governor.follow(&facts.rates);
+        self.keeper.look(facts.gated(), &loads, Instant::now());
         if let Some((_, tally)) = &mut self.counted {
             tally.sent = self.governor.sent();
+            tally.fared = self.keeper.told();
             self.teller.tell(tally).await;
         }
     }
@@ -316,6 +296,19 @@ impl Desk<'_> {
         if before != *self.governor.shares() {
             self.seen = None;
         }
+        self.keeper.look(facts.gated(), &loads, Instant::now());
+        let waiting = facts.gated().filter(|(_, gated)| gated.waits);
+        let verdicts = waiting.map(|(rule, gated)| {
+            let theirs = tally::fared(others, rule, gated.id);
+            let outcomes = self.keeper.outcomes(rule).plus(theirs);
+            let verdict = observe::verdict(&gated.gate, outcomes);
+            (rule.clone(), (gated.id, verdict))
+        });
+        let verdicts = verdicts.collect();
+        if self.verdicts != verdicts {
+            self.verdicts = verdicts;
+            self.seen = None;
+        }
         let sidecars = self.stats.sidecars();
         let seen = Seen::new(&facts, &sidecars);
         let same = self
@@ -330,12 +323,19 @@ impl Desk<'_> {
         known.retain(|key, _| wanted.contains_key(key));
         self.passing.retain(|key, _| wanted.contains_key(key));
         self.refusals.retain(&wanted);
-        let now = prost_types::Timestamp::from(SystemTime::now());
+        let time = SystemTime::now();
+        let now = prost_types::Timestamp::from(time);
         let now = prost_types::Timestamp { nanos: 0, ..now }.to_string();
-        for (key, wanted) in &mut wanted {
-            let held = known.get(key).filter(|(uid, _)| *uid == wanted.uid);
+        for (rule, progress) in facts.ramps.iter() {
+            let key = (Kind::PluginConfig, rule.clone());
+            let Some(wanted) = wanted.get_mut(&key) else {
+                continue;
+            };
+            let held = known.get(&key).filter(|(uid, _)| *uid == wanted.uid);
             let current = held.map_or(&Value::Null, |(_, status)| status);
-            ramp::begin(&mut wanted.fields, current, &now);
+            let verdict = self.verdicts.get(rule).copied();
+            let ramp = ramp::status(progress, current, verdict, time);
+            wanted.fields["ramp"] = serde_json::to_value(&ramp).unwrap_or_default();
         }
         let (mut tried, last) = (0, self.last.clone());
         for (key, wanted) in after(&wanted, last.as_ref()) {

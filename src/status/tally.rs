@@ -6,7 +6,8 @@
 //!
 //! A rule has the generation of its object, the sidecars that it is for, and those of them that have it. Who rejects it is
 //! in `rejects`, and why in `says`; `blown` are budgets that were exceeded,
-//! `sent` copies in a second where that is limited.
+//! `sent` copies in a second where that is limited, `fared` those of a step with a gate: its name, how many came to an end and
+//! how many of them failed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use super::facts::Spread;
 use crate::api::status::BudgetStatus;
 use crate::model::Blown;
 use crate::name::Namespaced;
+use crate::observe::Outcomes;
 use crate::server::Sidecar;
 
 /// Of how many sidecars it is told why they reject what they do. Objects of the API may have a megabyte.
@@ -36,6 +38,8 @@ pub(super) struct Tally {
     pub(super) blown: BTreeMap<Namespaced, Blown>,
     /// By PluginConfig: copies in a second, where there is a limit.
     pub(super) sent: BTreeMap<Namespaced, u64>,
+    /// By PluginConfig: what became of copies in a step with a gate, and the name of that.
+    pub(super) fared: BTreeMap<Namespaced, (u64, Outcomes)>,
 }
 
 /// How far a rule is.
@@ -84,6 +88,7 @@ impl Tally {
                 .filter_map(|(rule, (_, blown))| Some((rule.clone(), blown.clone()?)))
                 .collect(),
             sent: BTreeMap::new(),
+            fared: BTreeMap::new(),
         }
     }
 
@@ -114,6 +119,10 @@ impl Tally {
         }
         let sent = self.sent.iter();
         text.sent = sent.map(|(rule, rate)| (rule.to_string(), *rate)).collect();
+        for (rule, (step, Outcomes { ended, failed })) in &self.fared {
+            let numbers = (format!("{step:016x}"), *ended, *failed);
+            text.fared.insert(rule.to_string(), numbers);
+        }
         // Text and numbers are always representable.
         serde_json::to_string(&text).unwrap_or_default()
     }
@@ -144,6 +153,14 @@ impl Tally {
         }
         for (rule, rate) in &text.sent {
             tally.sent.insert(rule.parse().ok()?, *rate);
+        }
+        for (rule, (step, ended, failed)) in &text.fared {
+            let (ended, failed) = (*ended, *failed);
+            let fared = (
+                u64::from_str_radix(step, 16).ok()?,
+                Outcomes { ended, failed },
+            );
+            tally.fared.insert(rule.parse().ok()?, fared);
         }
         Some(tally)
     }
@@ -181,6 +198,17 @@ pub(super) fn sent<'a>(tallies: impl IntoIterator<Item = &'a Tally>, rule: &Name
     rates.fold(0, |sum, rate| sum.saturating_add(*rate))
 }
 
+/// What became of the copies of a rule in the step of this name, at the sidecars of all of these.
+pub(super) fn fared<'a>(
+    tallies: impl IntoIterator<Item = &'a Tally>,
+    rule: &Namespaced,
+    step: u64,
+) -> Outcomes {
+    let fared = tallies.into_iter().filter_map(|one| one.fared.get(rule));
+    let fared = fared.filter(|(name, _)| *name == step);
+    fared.fold(Outcomes::default(), |sum, (_, one)| sum.plus(*one))
+}
+
 /// How many sidecars of all of these a chain selects.
 pub(super) fn selected<'a>(
     tallies: impl IntoIterator<Item = &'a Tally>,
@@ -201,6 +229,8 @@ struct Text {
     blown: BTreeMap<String, BudgetStatus>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     sent: BTreeMap<String, u64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fared: BTreeMap<String, (String, u64, u64)>,
     /// By rule, the first node that rejects it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     rejects: BTreeMap<String, String>,
@@ -216,9 +246,11 @@ mod tests {
     use super::Count;
     use super::REASONS;
     use super::Tally;
+    use super::fared;
     use super::selected;
     use super::spread;
     use crate::name::Namespaced;
+    use crate::observe::Outcomes;
     use crate::status::facts::Spread;
 
     fn tally(generation: i64, desired: usize, programmed: usize, rejects: Option<&str>) -> Tally {
@@ -234,7 +266,30 @@ mod tests {
             chains: BTreeMap::from([(chain, desired)]),
             blown: BTreeMap::new(),
             sent: BTreeMap::new(),
+            fared: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn copies_of_the_same_step_are_added_up() {
+        let rule = Namespaced::new("curl", "rule");
+        let told = |step, ended, failed| Tally {
+            fared: BTreeMap::from([(rule.clone(), (step, Outcomes { ended, failed }))]),
+            ..Tally::default()
+        };
+        let all = [
+            told(7, 10, 1),
+            told(8, 100, 100),
+            told(7, u64::MAX, 2),
+            Tally::default(),
+        ];
+        let sum = Outcomes {
+            ended: u64::MAX,
+            failed: 3,
+        };
+        assert_eq!(fared(&all, &rule, 7), sum);
+        let text = told(u64::MAX, 1_000, 30).to_text();
+        assert_eq!(Tally::from_text(&text), Some(told(u64::MAX, 1_000, 30)));
     }
 
     #[test]

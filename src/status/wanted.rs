@@ -13,7 +13,6 @@ use super::concern::denies;
 use super::facts::Facts;
 use super::facts::Served;
 use super::kind::Kind;
-use super::ramp;
 use super::selection::Selection;
 use super::tally;
 use super::tally::Tally;
@@ -23,7 +22,6 @@ use crate::api::status::Condition;
 use crate::api::status::PluginChainStatus;
 use crate::api::status::PluginConfigStatus;
 use crate::api::status::PluginStatus;
-use crate::api::status::RampStatus;
 use crate::api::status::Truth;
 use crate::brake::CAREFUL;
 use crate::diag::Code;
@@ -133,10 +131,9 @@ pub(super) fn wanted(
                 about.judge(Concern::ResolvedRefs);
                 let served = served.get(name);
                 about.programmed(served, facts);
-                let ramp = facts.ramps.get(name).map(ramp::status);
                 let budget = facts.budgets.get(name);
                 let budget = budget.and_then(|one| budget::kept(name, one, others));
-                let mut fields = about.config(served, ramp, budget);
+                let mut fields = about.config(served, budget);
                 if facts.rates.contains_key(name) {
                     let share = governor.share(name).unwrap_or(CAREFUL).millionths();
                     fields["rateShare"] = Value::from(share);
@@ -265,12 +262,7 @@ impl About<'_> {
         })
     }
 
-    fn config(
-        &self,
-        served: Option<&Served>,
-        ramp: Option<RampStatus>,
-        budget: Option<BudgetStatus>,
-    ) -> Value {
+    fn config(&self, served: Option<&Served>, budget: Option<BudgetStatus>) -> Value {
         let (current_status, reason) = self.gist();
         let spread = served.map(|served| &served.spread);
         fields(&PluginConfigStatus {
@@ -281,7 +273,6 @@ impl About<'_> {
             sidecars: spread.map(|one| format!("{}/{}", one.programmed, one.desired)),
             programmed_sidecars: spread.map(|one| count(one.programmed)),
             desired_sidecars: spread.map(|one| count(one.desired)),
-            ramp,
             budget,
             ..PluginConfigStatus::default()
         })

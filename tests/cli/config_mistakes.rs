@@ -79,4 +79,8 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "      namespace: pipy\n  config:\n    namespace: pipy\n    service: pipy-ok-v2\n    port: 8080\n",
         "      namespace: pipy\n  config:\n    namespace: pipy\n    service: pipy-ok-v1\n    port: 8080\n    subset: {labels: {version: v2}}\n",
     ),
+    with(
+        "MP313",
+        "    port: 8080\n    ramp:\n      steps:\n        - percentage: { value: 0.1 }\n          duration: 1m\n          «gate: {}\n",
+    ),
 ];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use mirrorplane::brake::{Begun, Held, hold};
-use mirrorplane::model::{Blown, Findings, Fraction};
+use mirrorplane::model::{Blown, Findings, Fraction, Verdict};
 use mirrorplane::name::Namespaced;
 use mirrorplane::pipeline::Pipeline;
 use mirrorplane::resolve::Settings;
@@ -83,12 +83,12 @@ fn a_ramp_goes_by_its_object_or_else_by_its_status() {
         &none,
         at(5),
     );
-    let of = unknown.ramps[&rule()].of.clone();
+    let of = unknown.ramps[&rule()].ramp.identity();
     assert_eq!(
         said(&unknown),
         (Some("0%".into()), vec!["RampUnrecorded".into()])
     );
-    assert_eq!((unknown.ramps[&rule()].start, unknown.until), (None, None));
+    assert_eq!((unknown.ramps[&rule()].course, unknown.until), (None, None));
     let recorded = |of: &str| json!({"ramp": {"startedAt": "1970-01-01T00:00:10Z", "of": of}});
     for (start, status, now, cap, code, until) in [
         (
@@ -231,6 +231,10 @@ fn sidecars_that_do_not_report_are_told_of_whatever_they_would_be_judged_by() {
     for (key, value) in [
         ("budget", json!({"maxFailures": 0.1})),
         ("maxRequestsPerSecond", json!(100)),
+        (
+            "ramp",
+            json!({"start": "1970-01-01T00:00:00Z", "steps": [{"percentage": {"value": 0.1}, "duration": "1m", "gate": {"minRequests": 1}}]}),
+        ),
     ] {
         let held = held(object(key, value, json!({}), json!({})), &silent, at(20));
         let told = held.report.iter().find(|one| one.code.as_str() == "MP707");
@@ -272,4 +276,113 @@ fn in_a_folder_a_ramp_begins_when_it_is_first_seen_and_anew_with_other_steps() {
     ] {
         assert_eq!(share(text, at(now)), expected, "at {now}");
     }
+}
+
+#[test]
+fn in_a_folder_a_ramp_stands_still_while_it_is_stopped_and_waits_for_its_gate() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/golden/ramp-gate/input.yaml"
+    );
+    let text = std::fs::read_to_string(golden).unwrap();
+    let text = text.replace("start: 2020-01-31T09:00:00Z", "start: 1970-01-01T00:10:00Z");
+    let text = text.replace("duration: 24h", "duration: 10m");
+    let name = "metadata: { name: traffic-mirror-config, namespace: curl }";
+    let stop = name.replace(" }", ", annotations: { mirrorplane.io/stop: x } }");
+    let stopped = text.replace(name, &stop);
+    let file = folder.path().join("input.yaml");
+    let mut pipeline = Pipeline::new(Settings::default());
+    let mut ids = Vec::new();
+    for (text, now, verdict, share, said) in [
+        (
+            &text,
+            600,
+            None,
+            "1%",
+            "is at step 1 of 2: at most 1%, until 1970-01-01T00:20:00Z",
+        ),
+        (
+            &stopped,
+            900,
+            None,
+            "0%",
+            "stays at step 1 of 2, at most 1%: it is stopped",
+        ),
+        (
+            &stopped,
+            2_000,
+            None,
+            "0%",
+            "stays at step 1 of 2, at most 1%: it is stopped",
+        ),
+        // Half of its time was over.
+        (
+            &text,
+            3_000,
+            None,
+            "1%",
+            "is at step 1 of 2: at most 1%, until 1970-01-01T00:55:00Z",
+        ),
+        (
+            &text,
+            3_299,
+            Some(Verdict::Open),
+            "1%",
+            "is at step 1 of 2: at most 1%, until 1970-01-01T00:55:00Z",
+        ),
+        (
+            &text,
+            3_300,
+            Some(Verdict::Few),
+            "1%",
+            "for 100 copies within 600s of which at most 1% fail: there were fewer than 100 copies",
+        ),
+        (
+            &text,
+            4_000,
+            Some(Verdict::Open),
+            "10%",
+            "is at step 2 of 2: at most 10%, until 1970-01-01T01:16:40Z",
+        ),
+        (
+            &text,
+            4_599,
+            None,
+            "10%",
+            "is at step 2 of 2: at most 10%, until 1970-01-01T01:16:40Z",
+        ),
+        (&text, 4_600, None, "50%", ""),
+        (
+            &stopped,
+            4_700,
+            None,
+            "0%",
+            "it is stopped by its annotation: x",
+        ),
+        (&text, 5_000, None, "50%", ""),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let objects = source::open(folder.path()).unwrap().state().objects;
+        let gates = ids.last().copied().zip(verdict);
+        let found = Findings {
+            gates: gates.map(|gate| (rule(), gate)).into_iter().collect(),
+            ..Findings::default()
+        };
+        let step = pipeline.step_at(&objects, &found, at(now));
+        ids.extend(step.ramps[&rule()].gated.map(|gated| gated.id));
+        let groups = pipeline.model().unwrap().groups.values();
+        let ports = groups
+            .flat_map(|group| &group.destinations)
+            .flat_map(|one| &one.ports);
+        let mirror = ports.flat_map(|port| &port.mirrors).next();
+        assert_eq!(mirror.unwrap().fraction.to_string(), share, "at {now}");
+        let mut told = step.report.iter().map(|one| one.message.clone());
+        let is_said = said.is_empty() == step.report.iter().next().is_none()
+            && (said.is_empty() || told.any(|message| message.ends_with(said)));
+        assert!(is_said, "at {now}: {:?}", step.report);
+    }
+    // Counted anew after the stop.
+    ids.dedup();
+    assert_eq!(ids.len(), 2);
 }

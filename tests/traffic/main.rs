@@ -15,6 +15,7 @@ mod copies;
 mod faults;
 mod files;
 mod framing;
+mod gate;
 mod golden;
 mod hosts;
 mod limits;

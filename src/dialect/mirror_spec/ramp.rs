@@ -9,12 +9,14 @@ use serde_json::Value;
 
 use super::decode::Reader;
 use crate::api::duration;
-use crate::api::mirror_config::RampConfig;
+use crate::api::mirror_config::{GateConfig, RampConfig};
 use crate::diag::{Code, Diagnostic, FieldPath};
-use crate::model::{Fraction, Ramp, RampStep};
+use crate::model::{Fraction, Gate, Ramp, RampStep};
 
 /// A step that lasts longer is as good as the end.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
+/// How many copies a gate takes if it does not say.
+const REQUESTS: u64 = 20;
 /// More steps than anybody can tell apart.
 const MOST: usize = 100;
 
@@ -39,7 +41,13 @@ pub(super) fn read(reader: &mut Reader<'_>, share: Option<Fraction>) -> Option<A
         let of_step = step.percentage.as_ref();
         let of_step = of_step.and_then(|percentage| percentage.value.as_ref());
         let value = path.clone().key("percentage").key("value");
-        let lasts = lasts(step.duration.as_deref(), path.key("duration"), reader);
+        let lasts = lasts(
+            step.duration.as_deref(),
+            path.clone().key("duration"),
+            reader,
+        );
+        let gate = step.gate.as_ref();
+        let gate = gate.and_then(|gate| self::gate(gate, path.key("gate"), reader));
         let step = fraction(of_step, value.clone(), reader);
         if let (Some(step), Some(share)) = (step, share)
             && step > share
@@ -47,7 +55,7 @@ pub(super) fn read(reader: &mut Reader<'_>, share: Option<Fraction>) -> Option<A
             above(value, step, share, reader);
         }
         if let (Some(share), Some(lasts)) = (step, lasts) {
-            read.push(RampStep { share, lasts });
+            read.push(RampStep { share, lasts, gate });
         }
     }
     let steps = read;
@@ -80,6 +88,36 @@ fn lasts(text: Option<&str>, path: FieldPath, reader: &mut Reader<'_>) -> Option
         );
     }
     lasts
+}
+
+/// What is asked at the end of a step.
+fn gate(config: &GateConfig, path: FieldPath, reader: &mut Reader<'_>) -> Option<Gate> {
+    if config.max_failures.is_none() && config.min_requests.is_none() {
+        reader.error(
+            Code::BadConfigValue,
+            path,
+            "a gate that asks for nothing".to_owned(),
+            "say what has to be so: `gate: {maxFailures: 0.01, minRequests: 100}`".to_owned(),
+        );
+        return None;
+    }
+    let failures = config.max_failures.map(|number| {
+        let fits = (0.0..1.0).contains(&number).then_some(number);
+        if fits.is_none() {
+            reader.error(
+                Code::BadConfigValue,
+                path.key("maxFailures"),
+                format!("{number} is not a share of copies that may fail"),
+                "give a fraction from 0 to below 1: 0.01 is one copy in a hundred".to_owned(),
+            );
+        }
+        // Between 0 and a million, so it fits.
+        Fraction::from_millionths((fits? * 1e6).round() as u32)
+    });
+    Some(Gate {
+        max_failures: failures.flatten(),
+        min_requests: config.min_requests.map_or(REQUESTS, u64::from).max(1),
+    })
 }
 
 /// The share of a step: nobody has to be forgiven, as for `percentage`, what another program did.
@@ -158,6 +196,23 @@ mod tests {
         assert_eq!(ramp(Value::Null), (None, vec![]));
     }
 
+    fn gated(gate: Value) -> Value {
+        json!({"steps": [{"percentage": {"value": 0.1}, "duration": "1s", "gate": gate}]})
+    }
+
+    #[test]
+    fn a_gate_asks_for_copies_and_that_few_of_them_fail() {
+        for (gate, most, least) in [
+            (json!({"maxFailures": 0.01}), Some("1%"), 20),
+            (json!({"maxFailures": 0, "minRequests": 7}), Some("0%"), 7),
+            (json!({"minRequests": 0}), None, 1),
+        ] {
+            let read = ramp(gated(gate)).0.unwrap().steps[0].gate.unwrap();
+            let share = read.max_failures.map(|most| most.to_string());
+            assert_eq!((share.as_deref(), read.min_requests), (most, least));
+        }
+    }
+
     #[test]
     fn what_means_nothing_is_reported_where_it_stands() {
         let step = |share: Value, lasts: Value| json!({"steps": [{"percentage": {"value": share}, "duration": lasts}]});
@@ -200,6 +255,22 @@ mod tests {
             (
                 json!({"start": "tomorrow", "steps": [{"percentage": {"value": 0.1}, "duration": "1s"}]}),
                 "BadConfigValue spec.config.ramp.start",
+            ),
+            (
+                gated(json!({})),
+                "BadConfigValue spec.config.ramp.steps[0].gate",
+            ),
+            (
+                gated(json!({"maxFailures": 1})),
+                "BadConfigValue spec.config.ramp.steps[0].gate.maxFailures",
+            ),
+            (
+                gated(json!({"minRequests": "many"})),
+                "BadConfigValue spec.config.ramp.steps[0].gate.minRequests",
+            ),
+            (
+                gated(json!({"maxFailure": 0})),
+                "UnknownConfigKey spec.config.ramp.steps[0].gate.maxFailure",
             ),
             (
                 json!({"stop": 1, "steps": [{"percentage": {"value": 0.1}, "duration": "1s"}]}),

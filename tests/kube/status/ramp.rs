@@ -2,6 +2,10 @@
 
 use serde_json::{Value, json};
 
+use mirrorplane::proto::envoy::config::endpoint::v3::UpstreamLocalityStats;
+
+use super::reporter::Reporter;
+use super::stopped::mirrorplane;
 use super::{CONFIG, cluster, get};
 use crate::rig::{Cluster, eventually};
 use crate::serve::Serve;
@@ -94,4 +98,107 @@ async fn a_ramp_goes_on_at_the_right_step_when_the_leader_is_killed() {
         status.get("ramp").is_none().then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_ramp_stands_still_while_it_is_stopped_and_when_the_leader_is_killed_meanwhile() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let mut leader = Serve::start::<&str>(&cluster, &[]).await;
+    leads(&leader).await;
+    let other = Serve::start::<&str>(&cluster, &[]).await;
+    let by_other = Sidecar::at(&other.address, NODE).await;
+    by_other.has(Some(25.0)).await;
+    cluster
+        .apply_all(&[ramped(&[(0.01, "9s"), (0.1, "40s")])])
+        .await;
+    by_other.has(Some(1.0)).await;
+    let began = at_step(&cluster, "1/2").await;
+    let this = "curl/traffic-mirror-config";
+    assert_eq!(mirrorplane(&cluster, &["stop", this]).1, Some(0));
+    by_other.has(Some(0.0)).await;
+    let held = eventually("it is held", async || {
+        let status = &get(&cluster, &CONFIG).await["status"];
+        status["ramp"]["heldAt"].is_string().then(|| status.clone())
+    })
+    .await;
+    assert_eq!(held["ramp"]["waits"], "it is stopped");
+    let wide = ["get", "pluginconfigs", "-n", "curl", "-o", "wide"];
+    let table = cluster.kubectl(&wide).await.ok();
+    assert!(
+        table.contains("WAITS") && table.contains("it is stopped"),
+        "{table}"
+    );
+
+    leader.kill();
+    // Longer than the step lasts.
+    leads(&other).await;
+    let still = at_step(&cluster, "1/2").await;
+    assert_eq!(still["ramp"], held["ramp"]);
+    assert_eq!(mirrorplane(&cluster, &["resume", this]).1, Some(0));
+    by_other.has(Some(1.0)).await;
+    let resumed = eventually("it goes on", async || {
+        let status = &get(&cluster, &CONFIG).await["status"];
+        status["ramp"]["heldFor"]
+            .is_string()
+            .then(|| status.clone())
+    })
+    .await;
+    assert_eq!(resumed["ramp"]["startedAt"], began["ramp"]["startedAt"]);
+    by_other.has(Some(10.0)).await;
+    let told = by_other.told();
+    assert_eq!(told[told.len() - 4..], [1.0, 0.0, 1.0, 10.0].map(Some));
+}
+
+#[tokio::test]
+async fn a_gate_opens_by_what_the_sidecars_of_all_replicas_report_and_stays_open() {
+    let Some(cluster) = cluster().await else {
+        return;
+    };
+    let mut leader = Serve::start::<&str>(&cluster, &[]).await;
+    leads(&leader).await;
+    let other = Serve::start::<&str>(&cluster, &[]).await;
+    let by_leader = Sidecar::at(&leader.address, NODE).await;
+    let by_other = Sidecar::at(&other.address, NODE).await;
+    let mut gated = ramped(&[(0.01, "15s"), (0.1, "10m")]);
+    gated["spec"]["config"]["ramp"]["steps"][0]["gate"] =
+        json!({"maxFailures": 0.1, "minRequests": 10});
+    cluster.apply_all(&[gated]).await;
+    by_other.has(Some(1.0)).await;
+    let (reporter, interval) = Reporter::asked(&other).await;
+    assert_eq!(interval, 1);
+    // So that there is something to compare with.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let copies = |ok, failed| UpstreamLocalityStats {
+        total_successful_requests: ok,
+        total_error_requests: failed,
+        total_issued_requests: ok + failed,
+        ..UpstreamLocalityStats::default()
+    };
+    let waits = async |why: &str| {
+        eventually(format!("it waits: {why}"), async || {
+            let status = &get(&cluster, &CONFIG).await["status"];
+            (status["ramp"]["waits"] == why).then_some(())
+        })
+        .await;
+    };
+    assert!(reporter.report(copies(0, 12)).await);
+    waits("about 100% of the copies failed, more than 10%").await;
+    waits("there were fewer than 10 copies").await;
+    assert_eq!(
+        by_leader.told().last(),
+        Some(&Some(1.0)),
+        "it is at the first step"
+    );
+    assert!(reporter.report(copies(300, 3)).await);
+    by_leader.has(Some(10.0)).await;
+    by_other.has(Some(10.0)).await;
+    assert_eq!(at_step(&cluster, "2/2").await["ramp"]["passed"], 1);
+    // Whoever leads next knows that it was passed.
+    leader.kill();
+    drop((by_leader, reporter));
+    leads(&other).await;
+    at_step(&cluster, "2/2").await;
+    assert_eq!(by_other.told().last(), Some(&Some(10.0)));
 }

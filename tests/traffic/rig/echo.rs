@@ -58,6 +58,7 @@ const WINDOWS: [u8; 28] = [
 pub(crate) struct Echo {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    manner: Arc<Mutex<Manner>>,
     task: JoinHandle<()>,
 }
 
@@ -75,12 +76,20 @@ impl Echo {
     pub(crate) fn on(listener: TcpListener, name: &'static str, manner: Manner) -> Self {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let task = tokio::spawn(accept(listener, name, manner, Arc::clone(&seen)));
+        let manner = Arc::new(Mutex::new(manner));
+        let now = Arc::clone(&manner);
+        let task = tokio::spawn(accept(listener, name, now, Arc::clone(&seen)));
         Self {
             address,
             seen,
+            manner,
             task,
         }
+    }
+
+    /// Answers in another way from now on; what it does with connections that are open stays as it was.
+    pub(crate) fn behave(&self, manner: Manner) {
+        *self.manner.lock().unwrap() = manner;
     }
 
     /// The requests so far.
@@ -119,12 +128,13 @@ impl Drop for Echo {
 async fn accept(
     listener: TcpListener,
     name: &'static str,
-    manner: Manner,
+    manner: Arc<Mutex<Manner>>,
     seen: Arc<Mutex<Vec<Seen>>>,
 ) {
     let mut held = Vec::new();
     while let Ok((stream, _)) = listener.accept().await {
-        match manner {
+        let of_connection = *manner.lock().unwrap();
+        match of_connection {
             Manner::Hangs => held.push(stream),
             Manner::HangsAfterWindows => {
                 stream.writable().await.ok();
@@ -134,11 +144,13 @@ async fn accept(
             // Closed with data unread, the kernel sends a reset.
             Manner::Resets => drop(stream),
             _ => {
-                let seen = Arc::clone(&seen);
-                let answer =
-                    service_fn(move |request| answer(request, name, manner, Arc::clone(&seen)));
+                let (seen, manner) = (Arc::clone(&seen), Arc::clone(&manner));
+                let answer = service_fn(move |request| {
+                    let manner = *manner.lock().unwrap();
+                    answer(request, name, manner, Arc::clone(&seen))
+                });
                 tokio::spawn(async move {
-                    if let Manner::ReadsAfter(delay) = manner {
+                    if let Manner::ReadsAfter(delay) = of_connection {
                         tokio::time::sleep(delay).await;
                     }
                     // A client that goes away in the middle is none of the service's business.
