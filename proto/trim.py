@@ -30,7 +30,7 @@ envoy.config.core.v3.HttpProtocolOptions envoy.config.core.v3.Locality envoy.con
 envoy.config.core.v3.RuntimeFractionalPercent envoy.config.core.v3.SocketAddress
 envoy.config.core.v3.TypedExtensionConfig envoy.config.endpoint.v3.ClusterLoadAssignment
 envoy.config.endpoint.v3.ClusterLoadAssignment.Policy envoy.config.endpoint.v3.ClusterStats
-envoy.config.endpoint.v3.Endpoint
+envoy.config.endpoint.v3.Endpoint envoy.config.endpoint.v3.EndpointLoadMetricStats
 envoy.config.endpoint.v3.LbEndpoint envoy.config.endpoint.v3.LocalityLbEndpoints
 envoy.config.endpoint.v3.UpstreamLocalityStats envoy.config.listener.v3.Filter
 envoy.config.listener.v3.FilterChain envoy.config.listener.v3.FilterChainMatch envoy.config.listener.v3.Listener

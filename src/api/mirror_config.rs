@@ -76,13 +76,20 @@ pub struct MirrorConfig {
     pub external: Option<ExternalTarget>,
 }
 
-/// How many copies may fail. A copy fails if it is answered with 500 or above, or not at all, or not within `timeout`.
+/// How many copies may fail, or be slow. A copy fails if it is answered with 500 or above, or not at all, or not within
+/// `timeout`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BudgetConfig {
-    /// The largest share of copies that may fail: 0.05 is one in twenty.
+    /// The largest share of copies that may fail: 0.05 is one in twenty. Any if absent.
     #[serde(default)]
     pub max_failures: Option<f64>,
+    /// The largest share of copies that may be slow. Any if absent.
+    #[serde(default)]
+    pub max_slow: Option<f64>,
+    /// From when on a copy is slow: `300ms` until its answer begins. For `maxSlow`.
+    #[serde(default)]
+    pub slow_after: Option<String>,
     /// Over how long that is looked at, from 5s to 1h: `30s`, which it is if absent.
     #[serde(default)]
     pub window: Option<String>,

@@ -157,7 +157,7 @@ codes! {
     RampNotResumable = "MP703", Info, "a ramp whose start is written nowhere";
     RampUnrecorded = "MP704", Warning, "a ramp that has not begun, as its start is not recorded";
     RampStepTooLarge = "MP705", Info, "a step of a ramp above the percentage";
-    BudgetBlown = "MP706", Warning, "a mirror that is stopped because too many copies failed";
+    BudgetBlown = "MP706", Warning, "a mirror that is stopped because too many copies failed or were slow";
     BudgetUnjudged = "MP707", Warning, "sidecars that do not report how copies fare";
     RateHeld = "MP708", Info, "a share that is lowered for the sake of maxRequestsPerSecond";
     BadResumption = "MP709", Warning, "a resumption of a budget that means nothing";

@@ -12,8 +12,10 @@ use crate::name::Namespaced;
 /// How many copies may fail before there are no more of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// The largest share of copies that may fail.
+    /// The largest share of copies that may fail; all of them, if only slow ones are asked about.
     pub max_failures: Fraction,
+    /// The largest share of copies that may be slow, and from when on a copy is.
+    pub max_slow: Option<(Fraction, Duration)>,
     /// Over how long that is looked at.
     pub window: Duration,
     /// With fewer copies than this in the window nothing is said.
@@ -111,6 +113,7 @@ mod tests {
                 of,
                 budget: Budget {
                     max_failures: Fraction::ZERO,
+                    max_slow: None,
                     window: Duration::from_secs(1),
                     min_requests: 1,
                 },

@@ -43,6 +43,8 @@ pub struct Terms {
     pub sticky: Option<String>,
     /// How copies differ.
     pub copy: CopyPolicy,
+    /// From when on a copy counts as slow, if anybody asks.
+    pub slow_after: Option<Duration>,
 }
 
 /// What the copies of one mirror may use, at each sidecar.

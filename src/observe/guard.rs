@@ -2,17 +2,31 @@
 
 use super::window::Outcomes;
 use crate::model::Budget;
+use crate::model::Fraction;
 
 /// Why a budget is exceeded, with figures; `None` if it is not, or if there were too few copies to say.
 pub fn judge(budget: &Budget, outcomes: Outcomes) -> Option<String> {
-    let Outcomes { ended, failed } = outcomes;
-    let allowed = u128::from(ended) * u128::from(budget.max_failures.millionths());
-    if ended < budget.min_requests || u128::from(failed) * 1_000_000 <= allowed {
+    let Outcomes {
+        ended,
+        failed,
+        slow,
+    } = outcomes;
+    if ended < budget.min_requests {
         return None;
     }
-    let (share, window) = (budget.max_failures, budget.window.as_secs());
+    let window = budget.window.as_secs();
+    let too_many = |copies: u64, most: Fraction| {
+        u128::from(copies) * 1_000_000 > u128::from(ended) * u128::from(most.millionths())
+    };
+    let most = budget.max_failures;
+    if too_many(failed, most) {
+        return Some(format!(
+            "{failed} of {ended} copies failed within {window}s, more than {most}"
+        ));
+    }
+    let (most, after) = budget.max_slow.filter(|(most, _)| too_many(slow, *most))?;
     Some(format!(
-        "{failed} of {ended} copies failed within {window}s, more than {share}"
+        "{slow} of {ended} copies took {after:?} or longer within {window}s, more than {most}"
     ))
 }
 
@@ -30,6 +44,7 @@ mod tests {
     fn budget(millionths: u32, min_requests: u64) -> Budget {
         Budget {
             max_failures: Fraction::from_millionths(millionths).unwrap(),
+            max_slow: None,
             window: Duration::from_secs(30),
             min_requests,
         }
@@ -53,9 +68,32 @@ mod tests {
                 Some("51 of 1000 copies failed within 30s, more than 5%"),
             ),
         ] {
-            let found = judge(&budget(50_000, 20), Outcomes { ended, failed });
+            let found = judge(
+                &budget(50_000, 20),
+                Outcomes {
+                    ended,
+                    failed,
+                    slow: 0,
+                },
+            );
             assert_eq!(found.as_deref(), expected);
         }
+    }
+
+    #[test]
+    fn copies_that_are_slow_count_where_that_is_asked() {
+        let slow = |slow| Outcomes {
+            ended: 100,
+            failed: 0,
+            slow,
+        };
+        let mut budget = budget(1_000_000, 20);
+        assert_eq!(judge(&budget, slow(100)), None);
+        let most = Fraction::from_millionths(100_000).unwrap();
+        budget.max_slow = Some((most, Duration::from_millis(300)));
+        assert_eq!(judge(&budget, slow(10)), None);
+        let expected = "11 of 100 copies took 300ms or longer within 30s, more than 10%";
+        assert_eq!(judge(&budget, slow(11)).as_deref(), Some(expected));
     }
 
     proptest! {
@@ -68,7 +106,7 @@ mod tests {
         ) {
             let failed = failed.min(ended);
             let budget = budget(millionths, least);
-            let at = |failed| judge(&budget, Outcomes { ended, failed }).is_some();
+            let at = |failed| judge(&budget, Outcomes { ended, failed, slow: 0 }).is_some();
             prop_assert!(!at(0));
             prop_assert!(!at(failed) || at(ended));
             prop_assert_eq!(at(ended), ended >= least);

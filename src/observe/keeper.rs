@@ -46,10 +46,11 @@ impl Keeper {
     /// The same of all rules, each with the name of its step, to two digits: whoever is told need not be told every change.
     pub fn told(&self) -> BTreeMap<Namespaced, (u64, Outcomes)> {
         let told = self.0.iter().map(|(rule, (id, window))| {
-            let Outcomes { ended, failed } = window.outcomes();
+            let Outcomes { ended, failed, .. } = window.outcomes();
             let outcomes = Outcomes {
                 ended: rounded(ended, Rounding::Down),
                 failed: rounded(failed, Rounding::Up),
+                ..Outcomes::default()
             };
             (rule.clone(), (*id, outcomes))
         });
@@ -60,7 +61,7 @@ impl Keeper {
 
 /// Whether a gate opens.
 pub fn verdict(gate: &Gate, outcomes: Outcomes) -> Verdict {
-    let Outcomes { ended, failed } = outcomes;
+    let Outcomes { ended, failed, .. } = outcomes;
     if ended < gate.min_requests {
         return Verdict::Few;
     }
@@ -137,7 +138,14 @@ mod tests {
             (None, 100, 100, Verdict::Open),
             (Some(0), u64::MAX, u64::MAX, failing(1_000_000)),
         ] {
-            let found = verdict(&gate(most, 100), Outcomes { ended, failed });
+            let found = verdict(
+                &gate(most, 100),
+                Outcomes {
+                    ended,
+                    failed,
+                    ..Outcomes::default()
+                },
+            );
             assert_eq!(found, expected, "{failed} of {ended}");
         }
         assert_eq!(

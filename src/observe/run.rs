@@ -242,6 +242,7 @@ mod tests {
             of: 1,
             budget: Budget {
                 max_failures: Fraction::from_millionths(100_000).unwrap(),
+                max_slow: None,
                 window: Duration::from_secs(10),
                 min_requests: 10,
             },
@@ -257,6 +258,7 @@ mod tests {
                 failed,
                 issued,
                 active: 0,
+                slow: 0,
             };
             let after = Duration::from_secs(second);
             second += 1;

@@ -17,6 +17,8 @@ pub struct Outcomes {
     pub ended: u64,
     /// Those of them that failed: answered with 500 or above, refused, reset, or not answered in time.
     pub failed: u64,
+    /// Those of them that were answered late, or never; only where somebody asks about that.
+    pub slow: u64,
 }
 
 impl Outcomes {
@@ -26,6 +28,7 @@ impl Outcomes {
         Self {
             ended: self.ended.saturating_add(other.ended),
             failed: self.failed.saturating_add(other.failed),
+            slow: self.slow.saturating_add(other.slow),
         }
     }
 }
@@ -73,9 +76,11 @@ impl Window {
         let lost = unanswered(last).saturating_sub(unanswered(first));
         let lost = u64::try_from(lost.max(0)).unwrap_or(u64::MAX);
         let failed = failed.saturating_add(lost);
+        let slow = last.slow.saturating_sub(first.slow);
         Outcomes {
             ended: ok.saturating_add(failed),
             failed,
+            slow: slow.saturating_add(lost),
         }
     }
 }
@@ -95,7 +100,6 @@ mod tests {
     use proptest::prelude::*;
     use tokio::time::Instant;
 
-    use super::Outcomes;
     use super::Window;
     use crate::server::Load;
 
@@ -105,6 +109,7 @@ mod tests {
             failed,
             issued,
             active,
+            slow: 0,
         }
     }
 
@@ -129,7 +134,7 @@ mod tests {
             }
             let outcomes = window.outcomes();
             let ended = if what == "on their way" { 0 } else { 10 };
-            assert_eq!(outcomes, Outcomes { ended, failed }, "{what}");
+            assert_eq!((outcomes.ended, outcomes.failed), (ended, failed), "{what}");
         }
     }
 
@@ -169,7 +174,8 @@ mod tests {
             let lost: u64 = copies[from..].iter().map(|one| one.1).sum();
             let entering = from.checked_sub(1).map_or(0, |at| copies[at].1);
             let failed = lost + entering - before;
-            prop_assert_eq!(window.outcomes(), Outcomes { ended: ok + failed, failed });
+            let found = window.outcomes();
+            prop_assert_eq!((found.ended, found.failed), (ok + failed, failed));
         }
     }
 }

@@ -15,6 +15,9 @@
 //! | is at its limit of copies at once | | | dropped, not issued |
 //! | has no endpoint | | | nothing is reported |
 //!
+//! Of time it reports nothing. A cluster whose filters set the header by which servers tell their load (`endpoint-load-metrics`)
+//! has the sum of what they set beside these, of all answers; here 1 of each that is slow.
+//!
 //! Its counters are not read at the same instant: more may be answered and in progress than were issued, until the next
 //! report. Every report has the whole node in it, 61 kB; so it is not asked for more often than it has to be.
 
@@ -36,6 +39,9 @@ use super::node::Node;
 use crate::proto::envoy::config::endpoint::v3::ClusterStats;
 use crate::proto::envoy::service::load_stats::v3 as lrs;
 use crate::proto::envoy::service::load_stats::v3::load_reporting_service_server as grpc;
+
+/// The metric of slow answers: the only one that anybody is made to report.
+const SLOW: &str = "named_metrics.slow";
 
 /// The service of one server.
 #[derive(Debug)]
@@ -141,7 +147,11 @@ fn duration(of: Duration) -> Option<crate::proto::google::protobuf::Duration> {
 fn load(stats: &ClusterStats) -> Load {
     let mut sum = Load::default();
     for one in &stats.upstream_locality_stats {
+        let slow = one.load_metric_stats.iter();
+        let slow = slow.filter(|metric| metric.metric_name == SLOW);
         sum.add(&Load {
+            // Each is 0 or 1; a cast makes a number of whatever somebody sends.
+            slow: slow.map(|metric| metric.total_metric_value).sum::<f64>() as u64,
             ok: one.total_successful_requests,
             failed: one.total_error_requests,
             issued: one.total_issued_requests,

@@ -26,6 +26,8 @@ pub struct Load {
     pub issued: u64,
     /// On their way now.
     pub active: u64,
+    /// Answered, but late, where somebody asks about that.
+    pub slow: u64,
 }
 
 /// Of which clusters sidecars are asked to report.
@@ -137,6 +139,7 @@ impl Load {
         self.failed = self.failed.saturating_add(other.failed);
         self.issued = self.issued.saturating_add(other.issued);
         self.active = self.active.saturating_add(other.active);
+        self.slow = self.slow.saturating_add(other.slow);
     }
 }
 
@@ -186,6 +189,7 @@ mod tests {
             failed,
             issued,
             active,
+            slow: 0,
         }
     }
 

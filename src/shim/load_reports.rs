@@ -12,11 +12,13 @@ use tonic::Request;
 
 use super::ads::connect::connect;
 use super::bootstrap::Bootstrap;
+use super::config::SLOW_METRIC;
 use super::stats::ClusterCounts;
 use super::stats::DropReason;
 use super::stats::Stats;
 use crate::proto::envoy::config::core::v3::Node;
 use crate::proto::envoy::config::endpoint::v3::ClusterStats;
+use crate::proto::envoy::config::endpoint::v3::EndpointLoadMetricStats;
 use crate::proto::envoy::config::endpoint::v3::UpstreamLocalityStats;
 use crate::proto::envoy::service::load_stats::v3 as lrs;
 use crate::proto::envoy::service::load_stats::v3::load_reporting_service_client::LoadReportingServiceClient;
@@ -101,6 +103,7 @@ struct Told {
     errors: u64,
     issued: u64,
     active: u64,
+    slow: u64,
 }
 
 impl Told {
@@ -129,7 +132,20 @@ impl Told {
             errors,
             issued,
             active: issued.saturating_sub(ended),
+            slow: counts.slow,
         }
+    }
+
+    /// The sum of slow answers, if there were any, as the script of an Envoy would have it.
+    fn metrics(&self, before: &Self) -> Vec<EndpointLoadMetricStats> {
+        let answered = |told: &Self| told.ok.saturating_add(told.errors);
+        let slow = self.slow.saturating_sub(before.slow);
+        let metric = (slow > 0).then(|| EndpointLoadMetricStats {
+            metric_name: SLOW_METRIC.to_owned(),
+            num_requests_finished_with_metric: answered(self).saturating_sub(answered(before)),
+            total_metric_value: slow as f64,
+        });
+        metric.into_iter().collect()
     }
 
     fn since(&self, before: &Self, name: &str) -> ClusterStats {
@@ -140,6 +156,7 @@ impl Told {
                 total_error_requests: self.errors.saturating_sub(before.errors),
                 total_issued_requests: self.issued.saturating_sub(before.issued),
                 total_requests_in_progress: self.active,
+                load_metric_stats: self.metrics(before),
                 ..UpstreamLocalityStats::default()
             }],
             ..ClusterStats::default()
@@ -167,12 +184,14 @@ mod tests {
             ]),
             responses: BTreeMap::from([(2, 5), (4, 1), (5, 4)]),
             failures: 2,
+            slow: 1,
         };
         let told = Told {
             ok: 6,
             errors: 4,
             issued: 18,
             active: 3,
+            slow: 1,
         };
         assert_eq!(Told::of(&counts), told);
     }

@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{Request, Response, Version};
 use http_body::SizeHint;
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use super::buffer::{Cut, Guard, Reader, Writer, buffer};
 use super::config::{HostRewrite, Mirror};
@@ -140,10 +141,15 @@ async fn send(
     request: Request<Reader>,
 ) -> Result<u16, Box<dyn Error + Send + Sync>> {
     let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+    let begun = Instant::now();
     // As in Envoy, a copy has no caller whose protocol it could follow.
     let response: Response<_> = upstream
         .send(admitted, Version::HTTP_11, authority, request)
         .await?;
+    let slow_after = upstream.cluster.filters.slow_after;
+    if slow_after.is_some_and(|after| begun.elapsed() >= after) {
+        upstream.stats().count(|counts| counts.slow += 1);
+    }
     let class = response.status().as_u16() / 100;
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {

@@ -35,6 +35,8 @@ pub struct ClusterCounts {
     pub responses: BTreeMap<u16, u64>,
     /// Requests and copies without an answer, dropped copies excepted.
     pub failures: u64,
+    /// Copies that were answered late, where the cluster says what that is.
+    pub slow: u64,
 }
 
 /// What happened on the streams to the control plane.

@@ -18,6 +18,7 @@ pub(super) const SUPPORTED: &[(&str, &[&str])] = &[
             "lb_policy",
             "per_connection_buffer_limit_bytes",
             "circuit_breakers",
+            "lrs_report_endpoint_metrics",
             "typed_extension_protocol_options",
         ],
     ),

@@ -69,6 +69,7 @@ mod tests {
             of: 7,
             budget: Budget {
                 max_failures: Fraction::ZERO,
+                max_slow: None,
                 window: Duration::from_secs(5),
                 min_requests: 1,
             },

@@ -119,7 +119,7 @@ impl Tally {
         }
         let sent = self.sent.iter();
         text.sent = sent.map(|(rule, rate)| (rule.to_string(), *rate)).collect();
-        for (rule, (step, Outcomes { ended, failed })) in &self.fared {
+        for (rule, (step, Outcomes { ended, failed, .. })) in &self.fared {
             let numbers = (format!("{step:016x}"), *ended, *failed);
             text.fared.insert(rule.to_string(), numbers);
         }
@@ -158,7 +158,11 @@ impl Tally {
             let (ended, failed) = (*ended, *failed);
             let fared = (
                 u64::from_str_radix(step, 16).ok()?,
-                Outcomes { ended, failed },
+                Outcomes {
+                    ended,
+                    failed,
+                    ..Outcomes::default()
+                },
             );
             tally.fared.insert(rule.parse().ok()?, fared);
         }
@@ -274,7 +278,17 @@ mod tests {
     fn copies_of_the_same_step_are_added_up() {
         let rule = Namespaced::new("curl", "rule");
         let told = |step, ended, failed| Tally {
-            fared: BTreeMap::from([(rule.clone(), (step, Outcomes { ended, failed }))]),
+            fared: BTreeMap::from([(
+                rule.clone(),
+                (
+                    step,
+                    Outcomes {
+                        ended,
+                        failed,
+                        ..Outcomes::default()
+                    },
+                ),
+            )]),
             ..Tally::default()
         };
         let all = [
@@ -286,6 +300,7 @@ mod tests {
         let sum = Outcomes {
             ended: u64::MAX,
             failed: 3,
+            ..Outcomes::default()
         };
         assert_eq!(fared(&all, &rule, 7), sum);
         let text = told(u64::MAX, 1_000, 30).to_text();

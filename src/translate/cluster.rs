@@ -20,6 +20,7 @@ use envoy_types::util::pack_any;
 use super::captured;
 use super::copy;
 use super::external;
+use super::latency;
 use super::names::{ClusterName, ServicePort};
 use super::passthrough;
 use super::tls;
@@ -78,7 +79,7 @@ fn primary(backend: &Backend) -> Cluster {
 }
 
 fn shadow(mirror: &Mirror) -> Cluster {
-    let limits = mirror.terms.limits;
+    let (limits, slow) = (mirror.terms.limits, mirror.terms.slow_after);
     let protocol = match mirror.target.protocol() {
         Protocol::Http1 => ProtocolConfig::HttpProtocolOptions(Http1ProtocolOptions::default()),
         Protocol::Http2 => ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions {
@@ -105,7 +106,7 @@ fn shadow(mirror: &Mirror) -> Cluster {
                 protocol_config: Some(protocol),
             },
         )),
-        http_filters: copy::filters(&mirror.terms.copy),
+        http_filters: copy::filters(&mirror.terms),
         ..HttpProtocolOptions::default()
     };
     let guest = Cluster {
@@ -121,6 +122,10 @@ fn shadow(mirror: &Mirror) -> Cluster {
             0,
         ),
         typed_extension_protocol_options: http(options),
+        lrs_report_endpoint_metrics: slow
+            .map(|_| latency::METRIC.to_owned())
+            .into_iter()
+            .collect(),
         ..Cluster::default()
     };
     let name = shadow_name(mirror);

@@ -21,10 +21,11 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::google::protobuf::Any;
 use envoy_types::util::pack_any;
 
+use super::latency;
 use super::names::FORWARDED_HEADER;
 use super::script;
 use super::values::{append, overwrite};
-use crate::model::{CopyPolicy, Credentials};
+use crate::model::{CopyPolicy, Credentials, Terms};
 
 /// The client as the request says it.
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -38,8 +39,9 @@ pub(super) fn note() -> rules::HeaderMutation {
     appended(FORWARDED_HEADER, &value_of(FORWARDED_FOR))
 }
 
-/// The filters that copies pass on their way out.
-pub(super) fn filters(copy: &CopyPolicy) -> Vec<HttpFilter> {
+/// The filters that copies pass on their way out, and their answers on the way back.
+pub(super) fn filters(terms: &Terms) -> Vec<HttpFilter> {
+    let copy = &terms.copy;
     let headers = HeaderMutation {
         mutations: Some(Mutations {
             request_mutations: mutations(copy),
@@ -47,19 +49,25 @@ pub(super) fn filters(copy: &CopyPolicy) -> Vec<HttpFilter> {
         }),
         ..HeaderMutation::default()
     };
-    let path = copy.path.as_ref().map(|path| Lua {
-        default_source_code: Some(DataSource {
-            specifier: Some(Specifier::InlineString(script::of(path))),
-            ..DataSource::default()
-        }),
-        ..Lua::default()
-    });
-    let path = path.map(|lua| filter("lua", pack_any(lua)));
+    let path = copy.path.as_ref().map(|path| lua(script::of(path)));
+    let slow = terms.slow_after.map(|after| lua(latency::of(after)));
     [filter("header_mutation", pack_any(headers))]
         .into_iter()
         .chain(path)
+        .chain(slow)
         .chain([filter("upstream_codec", pack_any(UpstreamCodec {}))])
         .collect()
+}
+
+fn lua(script: String) -> HttpFilter {
+    let lua = Lua {
+        default_source_code: Some(DataSource {
+            specifier: Some(Specifier::InlineString(script)),
+            ..DataSource::default()
+        }),
+        ..Lua::default()
+    };
+    filter("lua", pack_any(lua))
 }
 
 fn filter(name: &str, config: Any) -> HttpFilter {

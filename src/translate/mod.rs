@@ -27,6 +27,7 @@ mod endpoint;
 mod external;
 mod framing;
 pub mod hosts;
+mod latency;
 mod listener;
 pub mod names;
 mod passthrough;

@@ -7,6 +7,18 @@ pub(crate) const COPIES: &[Mistake] = &[
         "MP313",
         MIRROR,
         "    percentage:\n",
+        "    timeout: 2s\n    budget: {maxSlow: 0.1, «slowAfter: 2s}\n    percentage:\n",
+    ),
+    mistake(
+        "MP313",
+        MIRROR,
+        "    percentage:\n",
+        "    budget: {«maxSlow: 10, slowAfter: 1s}\n    percentage:\n",
+    ),
+    mistake(
+        "MP313",
+        MIRROR,
+        "    percentage:\n",
         "    «host: two words\n    percentage:\n",
     ),
     mistake(

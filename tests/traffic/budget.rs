@@ -133,3 +133,48 @@ async fn a_shadow_that_answers_keeps_its_copies() {
         assert!(!stage.control_plane.log().contains("MP706"), "{stage}");
     }
 }
+
+/// One copy in ten may take longer than 200 ms.
+const QUICK: &str = "    budget: { maxSlow: 0.1, slowAfter: 200ms, window: 5s, minRequests: 10 }\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_that_is_slow_gets_no_more_copies_where_that_is_asked() {
+    for plane in Plane::ALL {
+        let slow = Manner::AnswersAfter(Duration::from_millis(400));
+        let Some(stage) = Stage::with_shadow(plane, slow).await else {
+            continue;
+        };
+        let before = "    percentage:\n";
+        stage
+            .mesh
+            .edit("mirror.yaml", before, &format!("{QUICK}{before}"));
+        stage.shadow.behave(Manner::Answers);
+        let start = Instant::now();
+        busy_until(&stage, "it was looked at while it was quick", || {
+            start.elapsed() > Duration::from_secs(4)
+        })
+        .await;
+        assert!(!stage.control_plane.log().contains("MP706"), "{stage}");
+        let at_rest = stage.sidecar.structure().await;
+        stage.shadow.behave(slow);
+        busy_until(&stage, "a shadow that is slow is found", || {
+            stage.control_plane.log().contains("MP706")
+        })
+        .await;
+        let why = "copies took 200ms or longer within 5s, more than 10%";
+        let log = stage.control_plane.log();
+        assert!(log.contains(why), "{stage}: {log}");
+        eventually(format_args!("{stage}: nothing is copied"), || async {
+            let count = stage.shadow.settled().await;
+            load(stage.sidecar.proxy, URL, 40, 1, "v1").await;
+            (stage.shadow.settled().await == count).then_some(())
+        })
+        .await;
+        assert_eq!(
+            stage.sidecar.structure().await,
+            at_rest,
+            "{stage}: by runtime alone"
+        );
+        stage.assert_no_nack();
+    }
+}

@@ -18,21 +18,26 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 /// How many copies it takes if nothing is said.
 const REQUESTS: u64 = 20;
 
-/// Reads it; what is wrong is reported, and counts as absent.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Budget> {
+/// Reads it; what is wrong is reported, and counts as absent. `timeout` is how long a copy may take.
+pub(super) fn read(reader: &mut Reader<'_>, timeout: Duration) -> Option<Budget> {
     let config: BudgetConfig = reader.optional("budget")?;
     let path = FieldPath::root().key("budget");
-    let number = config.max_failures;
-    let fits = number.filter(|number| (0.0..1.0).contains(number));
-    if fits.is_none() {
-        let given = number.map_or_else(|| "nothing".to_owned(), |number| number.to_string());
-        reader.error(
-            Code::BadConfigValue,
-            path.clone().key("maxFailures"),
-            format!("{given} is not a share of copies that may fail"),
-            "give a fraction from 0 to below 1: 0.05 is one copy in twenty".to_owned(),
-        );
-    }
+    let asks_for_time = config.max_slow.is_some() || config.slow_after.is_some();
+    let failures = match (config.max_failures, asks_for_time) {
+        (None, true) => Some(Fraction::ONE),
+        (number, _) => share(number, path.clone().key("maxFailures"), "fail", reader),
+    };
+    let slow = asks_for_time.then(|| {
+        let most = path.clone().key("maxSlow");
+        let most = share(config.max_slow, most, "be slow", reader);
+        let after = path.clone().key("slowAfter");
+        most.zip(slow_after(
+            config.slow_after.as_deref(),
+            timeout,
+            after,
+            reader,
+        ))
+    });
     let text = config.window.as_deref();
     let window = text.map_or(Some(WINDOW), duration::parse);
     let window = window.filter(|window| (SHORTEST..=LONGEST).contains(window));
@@ -48,11 +53,55 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Budget> {
         );
     }
     Some(Budget {
-        // Between 0 and a million, so it fits.
-        max_failures: Fraction::from_millionths((fits? * 1e6).round() as u32)?,
+        max_failures: failures?,
+        max_slow: slow.flatten(),
         window: window?,
         min_requests: config.min_requests.map_or(REQUESTS, u64::from).max(1),
     })
+}
+
+/// A share of copies that may do something that they had better not.
+fn share(
+    number: Option<f64>,
+    path: FieldPath,
+    what: &str,
+    reader: &mut Reader<'_>,
+) -> Option<Fraction> {
+    let fits = number.filter(|number| (0.0..1.0).contains(number));
+    if fits.is_none() {
+        let given = number.map_or_else(|| "nothing".to_owned(), |number| number.to_string());
+        reader.error(
+            Code::BadConfigValue,
+            path,
+            format!("{given} is not a share of copies that may {what}"),
+            "give a fraction from 0 to below 1: 0.05 is one copy in twenty".to_owned(),
+        );
+    }
+    // Between 0 and a million, so it fits.
+    Fraction::from_millionths((fits? * 1e6).round() as u32)
+}
+
+/// From when on a copy is slow. One that takes as long as it may is none that anybody sees the answer of.
+fn slow_after(
+    text: Option<&str>,
+    timeout: Duration,
+    path: FieldPath,
+    reader: &mut Reader<'_>,
+) -> Option<Duration> {
+    let after = text.and_then(duration::parse);
+    let after = after.filter(|after| !after.is_zero() && *after < timeout);
+    if after.is_none() {
+        let given = text.map_or_else(|| "nothing".to_owned(), |text| format!("{text:?}"));
+        reader.error(
+            Code::BadConfigValue,
+            path,
+            format!("{given} is not a time after which a copy is slow"),
+            format!(
+                "give a whole number of ms or s, less than the {timeout:?} that a copy may take (`timeout`)"
+            ),
+        );
+    }
+    after
 }
 
 /// Reads how many copies there may be in a second; what is wrong is reported, and counts as absent.
@@ -111,8 +160,35 @@ mod tests {
     }
 
     #[test]
+    fn copies_may_be_asked_to_be_quick() {
+        let slow = |given| {
+            let read = budget(given).unwrap().unwrap();
+            let slow = read.max_slow.map(|(most, after)| (most.to_string(), after));
+            (read.max_failures.to_string(), slow)
+        };
+        let after = Duration::from_millis(300);
+        let alone = json!({"maxSlow": 0.1, "slowAfter": "300ms"});
+        assert_eq!(
+            slow(alone),
+            ("100%".to_owned(), Some(("10%".to_owned(), after)))
+        );
+        let both = json!({"maxFailures": 0.05, "maxSlow": 0, "slowAfter": "300ms"});
+        assert_eq!(
+            slow(both),
+            ("5%".to_owned(), Some(("0%".to_owned(), after)))
+        );
+    }
+
+    #[test]
     fn what_means_nothing_is_reported_where_it_stands() {
         for (given, key) in [
+            (json!({"maxSlow": 0.1}), ".slowAfter"),
+            (json!({"slowAfter": "1s"}), ".maxSlow"),
+            (json!({"maxSlow": 1, "slowAfter": "1s"}), ".maxSlow"),
+            (json!({"maxSlow": 0.1, "slowAfter": "0s"}), ".slowAfter"),
+            (json!({"maxSlow": 0.1, "slowAfter": "soon"}), ".slowAfter"),
+            // As long as a copy may take, if nothing else is said.
+            (json!({"maxSlow": 0.1, "slowAfter": "5s"}), ".slowAfter"),
             (json!({}), ".maxFailures"),
             (json!({"maxFailures": 1}), ".maxFailures"),
             (json!({"maxFailures": -0.1}), ".maxFailures"),

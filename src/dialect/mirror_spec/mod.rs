@@ -119,13 +119,15 @@ pub(crate) fn read(
     let share = config.percentage.and_then(|percentage| percentage.value);
     let fraction = fraction(share.as_ref(), &mut reader);
     let ramp = ramp::read(&mut reader, fraction);
-    let budget = budget::read(&mut reader);
+    let limits = limits::read(&mut reader);
+    let budget = budget::read(&mut reader, limits.duration);
     let rate = budget::rate(&mut reader);
     let terms = Terms {
-        limits: limits::read(&mut reader),
+        limits,
         selection: selection::read(&mut reader),
         sticky: sticky::read(&mut reader),
         copy: copy::read(&mut reader),
+        slow_after: budget.and_then(|budget| Some(budget.max_slow?.1)),
     };
     let credentials = copy::credentials(&mut reader);
     if !reader.is_sound {

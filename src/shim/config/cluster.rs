@@ -25,6 +25,9 @@ use crate::shim::duration;
 const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 const DYNAMIC: &str = "envoy.clusters.dynamic_forward_proxy";
 
+/// What the script that finds slow answers sets.
+pub(in crate::shim) const SLOW_METRIC: &str = "named_metrics.slow";
+
 /// An accepted cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::shim) struct Cluster {
@@ -99,6 +102,16 @@ impl Cluster {
             ));
         }
         let http = http_options(message)?;
+        // What else servers tell of themselves is not looked at.
+        let metrics = match http.filters.slow_after {
+            Some(_) => &[SLOW_METRIC][..],
+            None => &[],
+        };
+        only(
+            message.lrs_report_endpoint_metrics == metrics,
+            "lrs_report_endpoint_metrics",
+            "must be what the script of the cluster sets",
+        )?;
         Ok(Self {
             name: message.name.clone(),
             discovery,

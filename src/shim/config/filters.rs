@@ -1,4 +1,7 @@
-//! What a cluster does to requests on their way out: filters that change headers, and one that changes the path.
+//! What a cluster does to requests on their way out: filters that change headers, one that changes the path, and one that
+//! takes the time of answers.
+
+use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
 use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutation;
@@ -33,11 +36,31 @@ function envoy_on_request(handle)
 end
 "#;
 
+/// The script that finds slow answers, after its first line; likewise.
+const SLOW: &str = r#"
+function envoy_on_request(handle)
+  local now = tonumber(handle:timestamp())
+  handle:streamInfo():dynamicMetadata():set("mirrorplane", "begun", now)
+end
+function envoy_on_response(handle)
+  local noted = handle:streamInfo():dynamicMetadata():get("mirrorplane")
+  local slow = 0
+  if noted ~= nil and noted["begun"] ~= nil then
+    if tonumber(handle:timestamp()) - noted["begun"] >= limit then slow = 1 end
+  end
+  local headers = handle:headers()
+  headers:remove("endpoint-load-metrics-bin")
+  headers:replace("endpoint-load-metrics", "TEXT named_metrics.slow=" .. slow)
+end
+"#;
+
 /// The filters of a cluster, put together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::shim) struct Filters {
     pub(in crate::shim) headers: Vec<Mutation>,
     path: Option<NewPath>,
+    /// From when on an answer is slow.
+    pub(in crate::shim) slow_after: Option<Duration>,
 }
 
 /// What the script is given.
@@ -88,17 +111,20 @@ impl Filters {
 
     fn script(&mut self, message: Lua) -> Result<(), Rejection> {
         let source = message.default_source_code.and_then(|code| code.specifier);
-        let path = match &source {
-            Some(Specifier::InlineString(text)) => NewPath::of_script(text),
-            _ => None,
+        let text = match &source {
+            Some(Specifier::InlineString(text)) => text.as_str(),
+            _ => "",
         };
-        let Some(path) = path.filter(|_| self.path.is_none()) else {
+        if let Some(path) = NewPath::of_script(text).filter(|_| self.path.is_none()) {
+            self.path = Some(path);
+        } else if let Some(after) = slow_after(text).filter(|_| self.slow_after.is_none()) {
+            self.slow_after = Some(after);
+        } else {
             return Err(Rejection::new(
                 "default_source_code",
-                "must be the one script that replaces a path: the shim supports nothing else",
+                "must be a script of the control plane, each of them once: the shim supports nothing else",
             ));
-        };
-        self.path = Some(path);
+        }
         Ok(())
     }
 
@@ -146,6 +172,13 @@ impl NewPath {
         };
         Some(format!("{slash}{}{rest}", self.to))
     }
+}
+
+/// The limit of the script that finds slow answers.
+fn slow_after(script: &str) -> Option<Duration> {
+    let line = script.strip_suffix(SLOW)?;
+    let limit = line.strip_prefix("local limit = ")?;
+    limit.parse().ok().map(Duration::from_millis)
 }
 
 /// What a text of Lua stands for, if it is written with `\ddd` and nothing else that is special.
@@ -209,6 +242,20 @@ mod tests {
             let filters = Filters::from_proto(&[lua(&script), codec()]).unwrap();
             assert_eq!(filters.path(path.to_owned()), expected, "{first}: {path}");
         }
+    }
+
+    #[test]
+    fn the_script_that_finds_slow_answers_stands_beside_the_other() {
+        let path = format!("local from, to = nil, \"/a\"{SCRIPT}");
+        let slow = |limit: &str| format!("local limit = {limit}{SLOW}");
+        let both = [lua(&path), lua(&slow("300")), codec()];
+        let filters = Filters::from_proto(&both).unwrap();
+        assert_eq!(filters.slow_after, Some(Duration::from_millis(300)));
+        assert_eq!(filters.path("/x".to_owned()), "/a");
+        for limit in ["os.exit()", "-1", "0.5"] {
+            Filters::from_proto(&[lua(&slow(limit)), codec()]).unwrap_err();
+        }
+        Filters::from_proto(&[lua(&slow("1")), lua(&slow("2")), codec()]).unwrap_err();
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod route;
 mod unaltered;
 
 pub(super) use choice::{Choice, Sampled};
-pub(super) use cluster::{Cluster, Discovery, Protocol};
+pub(super) use cluster::{Cluster, Discovery, Protocol, SLOW_METRIC};
 pub(super) use endpoint::{Endpoints, endpoints};
 pub(super) use filters::Filters;
 pub(super) use header_match::{HeaderMatch, Subject, Test};
