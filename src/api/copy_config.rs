@@ -45,3 +45,15 @@ pub struct PrefixRewrite {
     /// What replaces it.
     pub to: String,
 }
+
+/// What a copy says of the caller's trace.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Tracing {
+    /// What the request says.
+    Inherit,
+    /// That it is not recorded.
+    Off,
+    /// That it is recorded.
+    Always,
+}

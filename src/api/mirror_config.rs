@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::copy_config::{Credentials, HeaderEdits, PathRewrite};
+use super::copy_config::{Credentials, HeaderEdits, PathRewrite, Tracing};
 use super::core::IntOrString;
 use super::external::ExternalTarget;
 use super::request_match::{RequestMatch, Sticky};
@@ -65,6 +65,10 @@ pub struct MirrorConfig {
     /// Another path for the copy; its query stays.
     #[serde(default)]
     pub path: Option<PathRewrite>,
+    /// Whether the spans of what a copy brings about join the caller's trace: `inherit` is as the request says, `off` never,
+    /// `always` whenever it has a trace. `inherit` if absent.
+    #[serde(default)]
+    pub tracing: Option<Tracing>,
     /// How many copies may fail before there are no more; any number if absent.
     #[serde(default)]
     pub budget: Option<BudgetConfig>,

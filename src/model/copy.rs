@@ -13,6 +13,17 @@ pub struct CopyPolicy {
     pub headers: HeaderEdits,
     /// Its path, where that is another.
     pub path: Option<NewPath>,
+    /// What it says of the caller's trace, where that is decided.
+    pub tracing: Option<Sampled>,
+}
+
+/// Whether a trace is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sampled {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
 }
 
 /// The Host of a copy.

@@ -20,7 +20,7 @@ pub use backend::{Backend, Protocol};
 pub use budget::{Blown, Budget, Findings, Rate, Watched};
 pub use capture::{CAPTURE_PORT, Capture, NotACapture, READY_PORT, SIDECAR_PORTS};
 pub use changes::Changes;
-pub use copy::{CopyHost, CopyPolicy, Credentials, HeaderEdits, NewPath};
+pub use copy::{CopyHost, CopyPolicy, Credentials, HeaderEdits, NewPath, Sampled};
 pub use fraction::Fraction;
 pub use group::{Certainty, Destination, DestinationPort, Group, GroupId, Model};
 pub use mirror::{Limits, Mirror, Terms};

@@ -35,6 +35,7 @@ mod stats;
 mod support;
 mod supported;
 mod task;
+mod trace;
 mod upgrade;
 mod upstream;
 

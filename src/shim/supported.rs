@@ -310,6 +310,8 @@ pub(super) const SUPPORTED: &[(&str, &[&str])] = &[
         &[
             "cluster",
             "runtime_fraction",
+            // The shim records no traces.
+            "trace_sampled",
             "disable_shadow_host_suffix_append",
             "request_headers_mutations",
             "host_rewrite_literal",

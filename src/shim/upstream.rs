@@ -20,6 +20,7 @@ use super::edit;
 use super::pool::{Lease, Pool};
 use super::stats::ClusterStats;
 use super::task::Tasks;
+use super::trace;
 
 /// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -173,6 +174,9 @@ impl Upstream {
             .map_or("/", |path| path.as_str())
             .to_owned();
         let filters = &self.cluster.filters;
+        if let Some(flag) = filters.tracing {
+            trace::decide(request.headers_mut(), flag);
+        }
         edit::apply(&filters.headers, request.headers_mut());
         let path = filters.path(path);
         let two = match self.cluster.protocol {

@@ -24,6 +24,7 @@ use envoy_types::util::pack_any;
 use super::latency;
 use super::names::FORWARDED_HEADER;
 use super::script;
+use super::trace;
 use super::values::{append, overwrite};
 use crate::model::{CopyPolicy, Credentials, Terms};
 
@@ -51,8 +52,11 @@ pub(super) fn filters(terms: &Terms) -> Vec<HttpFilter> {
     };
     let path = copy.path.as_ref().map(|path| lua(script::of(path)));
     let slow = terms.slow_after.map(|after| lua(latency::of(after)));
-    [filter("header_mutation", pack_any(headers))]
+    let tracing = copy.tracing.map(|sampled| lua(trace::of(sampled)));
+    // What the user says of single headers comes last.
+    tracing
         .into_iter()
+        .chain([filter("header_mutation", pack_any(headers))])
         .chain(path)
         .chain(slow)
         .chain([filter("upstream_codec", pack_any(UpstreamCodec {}))])

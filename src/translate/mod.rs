@@ -38,6 +38,7 @@ mod script;
 mod selection;
 mod sticky;
 mod tls;
+mod trace;
 mod unaltered;
 mod values;
 

@@ -6,13 +6,14 @@ use envoy_types::pb::envoy::config::core::v3::RuntimeFractionalPercent;
 use envoy_types::pb::envoy::config::route::v3::route_action::RequestMirrorPolicy;
 use envoy_types::pb::envoy::r#type::v3::FractionalPercent;
 use envoy_types::pb::envoy::r#type::v3::fractional_percent::DenominatorType;
+use envoy_types::pb::google::protobuf::BoolValue;
 
 use super::cluster;
 use super::copy;
 use super::hosts::HostForm;
 use super::names::{MIRROR_HEADER, ShareKey};
 use super::values::overwrite;
-use crate::model::{CopyHost, Mirror, Target};
+use crate::model::{CopyHost, Mirror, Sampled, Target};
 
 /// The policies of the copies of requests that came to `form`.
 pub(super) fn policies(mirrors: &[&Mirror], form: &HostForm) -> Vec<RequestMirrorPolicy> {
@@ -48,6 +49,10 @@ fn policy(mirror: &Mirror, form: &HostForm) -> RequestMirrorPolicy {
             CopyHost::Keep | CopyHost::Suffix => String::new(),
             CopyHost::Literal(host) => host.clone(),
         },
+        // For a sidecar that records traces itself.
+        trace_sampled: mirror.terms.copy.tracing.map(|sampled| BoolValue {
+            value: sampled == Sampled::Yes,
+        }),
         request_headers_mutations: vec![
             HeaderMutation {
                 action: Some(Action::Append(overwrite(

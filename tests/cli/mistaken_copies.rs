@@ -7,6 +7,12 @@ pub(crate) const COPIES: &[Mistake] = &[
         "MP313",
         MIRROR,
         "    percentage:\n",
+        "    «tracing: never\n    percentage:\n",
+    ),
+    mistake(
+        "MP313",
+        MIRROR,
+        "    percentage:\n",
         "    timeout: 2s\n    budget: {maxSlow: 0.1, «slowAfter: 2s}\n    percentage:\n",
     ),
     mistake(

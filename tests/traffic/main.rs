@@ -34,3 +34,4 @@ mod sticky;
 mod stop;
 mod subset;
 mod target_tls;
+mod tracing;

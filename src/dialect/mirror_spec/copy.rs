@@ -1,11 +1,14 @@
 //! How a copy differs from its request: `host`, `credentials`, `path`, and `headers`, which have a file of their own.
 
+use serde_json::Value;
+
 use super::decode::Reader;
 use super::headers;
 use crate::api::copy_config::Credentials as Key;
+use crate::api::copy_config::Tracing as TracingKey;
 use crate::api::copy_config::{PathRewrite, PrefixRewrite};
 use crate::diag::{Code, FieldPath, nearest};
-use crate::model::{CopyHost, CopyPolicy, Credentials, NewPath};
+use crate::model::{CopyHost, CopyPolicy, Credentials, NewPath, Sampled};
 
 /// The longest path or Host that is taken.
 const LONGEST: usize = 1024;
@@ -16,6 +19,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> CopyPolicy {
         host: host(reader).unwrap_or_default(),
         headers: headers::read(reader),
         path: path(reader),
+        tracing: tracing(reader),
         credentials: Credentials::default(),
     }
 }
@@ -27,6 +31,20 @@ pub(super) fn credentials(reader: &mut Reader<'_>) -> Option<Credentials> {
         Key::Keep => Credentials::Keep,
         Key::Strip => Credentials::Strip,
     })
+}
+
+/// What a copy says of the caller's trace.
+fn tracing(reader: &mut Reader<'_>) -> Option<Sampled> {
+    // What `kubectl` makes of `off` without quotes.
+    if reader.apart.get("tracing") == Some(&Value::Bool(false)) {
+        reader.apart.insert("tracing".to_owned(), "off".into());
+    }
+    let key: TracingKey = reader.optional("tracing")?;
+    match key {
+        TracingKey::Inherit => None,
+        TracingKey::Off => Some(Sampled::No),
+        TracingKey::Always => Some(Sampled::Yes),
+    }
 }
 
 fn host(reader: &mut Reader<'_>) -> Option<CopyHost> {
@@ -138,7 +156,7 @@ mod tests {
     use super::super::read;
     use crate::diag::Report;
     use crate::dialect::fixture::{found, nowhere};
-    use crate::model::{CopyHost, CopyPolicy, Credentials, NewPath};
+    use crate::model::{CopyHost, CopyPolicy, Credentials, NewPath, Sampled};
 
     fn copy(key: &str, value: Value) -> Result<(CopyPolicy, Option<Credentials>), Vec<String>> {
         let mut config =
@@ -190,6 +208,22 @@ mod tests {
             assert_eq!(
                 said(value),
                 Err(vec!["BadConfigValue spec.config.credentials".to_owned()])
+            );
+        }
+    }
+
+    #[test]
+    fn a_trace_is_left_alone_or_decided() {
+        let said = |value| copy("tracing", value).map(|(copy, _)| copy.tracing);
+        assert_eq!(said(Value::Null), Ok(None));
+        assert_eq!(said(json!("inherit")), Ok(None));
+        assert_eq!(said(json!("off")), Ok(Some(Sampled::No)));
+        assert_eq!(said(json!("always")), Ok(Some(Sampled::Yes)));
+        assert_eq!(said(json!(false)), Ok(Some(Sampled::No)));
+        for value in [json!("on"), json!(true), json!({})] {
+            assert_eq!(
+                said(value),
+                Err(vec!["BadConfigValue spec.config.tracing".to_owned()])
             );
         }
     }

@@ -292,6 +292,7 @@ mod tests {
             headers: None,
             credentials: None,
             path: None,
+            tracing: None,
             budget: None,
             max_requests_per_second: None,
             external: None,

@@ -19,7 +19,7 @@ pub(super) enum Presence {
 }
 
 /// All keys, in the order of the type.
-pub(super) const KEYS: [Key; 20] = [
+pub(super) const KEYS: [Key; 21] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -65,6 +65,7 @@ pub(super) const KEYS: [Key; 20] = [
         "a mapping: `path: {replaceFull: /shadow}`",
         Presence::Apart,
     ),
+    Key("tracing", "`inherit`, `off` or `always`", Presence::Apart),
     Key(
         "budget",
         "how many copies may fail: `budget: {maxFailures: 0.05}`",

@@ -13,6 +13,7 @@ use prost::{Message, Name};
 
 use super::mutation::mutations;
 use super::{Mutation, Rejection, Within};
+use crate::shim::trace;
 
 /// The script of the control plane after its first line. The shim runs no Lua: it does what this script does.
 const SCRIPT: &str = r#"
@@ -59,6 +60,8 @@ end
 pub(in crate::shim) struct Filters {
     pub(in crate::shim) headers: Vec<Mutation>,
     path: Option<NewPath>,
+    /// What is said of the caller's trace, if that is decided: 1 if it is recorded.
+    pub(in crate::shim) tracing: Option<u8>,
     /// From when on an answer is slow.
     pub(in crate::shim) slow_after: Option<Duration>,
 }
@@ -117,6 +120,8 @@ impl Filters {
         };
         if let Some(path) = NewPath::of_script(text).filter(|_| self.path.is_none()) {
             self.path = Some(path);
+        } else if let Some(flag) = trace::flag(text).filter(|_| self.tracing.is_none()) {
+            self.tracing = Some(flag);
         } else if let Some(after) = slow_after(text).filter(|_| self.slow_after.is_none()) {
             self.slow_after = Some(after);
         } else {
