@@ -28,6 +28,7 @@ envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat
 envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords envoy.config.core.v3.Http2ProtocolOptions
 envoy.config.core.v3.HttpProtocolOptions envoy.config.core.v3.Locality envoy.config.core.v3.Node
 envoy.config.core.v3.RuntimeFractionalPercent envoy.config.core.v3.SocketAddress
+envoy.config.core.v3.SubstitutionFormatString envoy.config.core.v3.TransportSocket
 envoy.config.core.v3.TypedExtensionConfig envoy.config.endpoint.v3.ClusterLoadAssignment
 envoy.config.endpoint.v3.ClusterLoadAssignment.Policy envoy.config.endpoint.v3.ClusterStats
 envoy.config.endpoint.v3.Endpoint envoy.config.endpoint.v3.EndpointLoadMetricStats
@@ -43,7 +44,12 @@ envoy.config.route.v3.VirtualHost
 envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig
 envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheCircuitBreakers
 envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig
-envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig envoy.extensions.filters.http.router.v3.Router
+envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue
+envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig
+envoy.extensions.filters.http.header_to_metadata.v3.Config
+envoy.extensions.filters.http.header_to_metadata.v3.Config.KeyValuePair
+envoy.extensions.filters.http.header_to_metadata.v3.Config.Rule
+envoy.extensions.filters.http.set_filter_state.v3.Config envoy.extensions.filters.http.router.v3.Router
 envoy.extensions.filters.listener.http_inspector.v3.HttpInspector
 envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
 envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig
@@ -52,6 +58,7 @@ envoy.extensions.filters.network.http_connection_manager.v3.Rds
 envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
 envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation
 envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig
+envoy.extensions.matching.common_inputs.network.v3.FilterStateInput
 envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig
@@ -82,12 +89,15 @@ ROOTS = """
 envoy/config/cluster/v3/cluster.proto envoy/config/endpoint/v3/endpoint.proto envoy/config/listener/v3/listener.proto
 envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.proto
 envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.proto
+envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata.proto
 envoy/extensions/filters/http/router/v3/router.proto
+envoy/extensions/filters/http/set_filter_state/v3/set_filter_state.proto
 envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto
 envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
 envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto
 envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.proto
 envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto
+envoy/extensions/matching/common_inputs/network/v3/network_inputs.proto
 envoy/extensions/matching/input_matchers/runtime_fraction/v3/runtime_fraction.proto
 envoy/extensions/upstreams/http/v3/http_protocol_options.proto
 envoy/service/cluster/v3/cds.proto envoy/service/discovery/v3/ads.proto envoy/service/endpoint/v3/eds.proto

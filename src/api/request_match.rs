@@ -65,6 +65,6 @@ pub struct QueryMatch {
 pub struct Sticky {
     /// The name of a header. Requests without it are not copied.
     pub header: Option<String>,
-    /// Not supported: no proxy looks at one cookie by itself.
+    /// The name of a cookie, instead. Requests without it are not copied.
     pub cookie: Option<String>,
 }

@@ -37,8 +37,10 @@ impl Observing {
         // The others are decided by whoever writes statuses.
         let mut watched = all;
         watched.rates.retain(|_, rate| rate.local);
-        let is_local = |rule| step.ramps.get(rule).is_some_and(|progress| progress.local);
-        watched.gates.retain(|rule, _| is_local(rule));
+        watched.gates.retain(|rule, _| {
+            let progress = step.ramps.get(rule);
+            progress.is_some_and(|progress| progress.local)
+        });
         self.watched.send_if_modified(|before| {
             let differs = **before != watched;
             if differs {

@@ -264,7 +264,10 @@ mod tests {
         let course = Course::new(at(0));
         let first = course.gated(&ramp, at(1)).unwrap();
         let waits = course.gated(&ramp, at(100)).unwrap();
-        assert_eq!((waits.id, first.waits, waits.waits), (first.id, false, true));
+        assert_eq!(
+            (waits.id, first.waits, waits.waits),
+            (first.id, false, true)
+        );
         let second = course.next(&ramp, None, true, at(10));
         assert_ne!(second.gated(&ramp, at(10)).unwrap().id, first.id);
         let halted = course.next(&ramp, Some(Halt::Stopped), false, at(1));

@@ -38,13 +38,22 @@ pub struct Terms {
     pub limits: Limits,
     /// Which requests are copied.
     pub selection: Selection,
-    /// The header, in lower case, whose value decides whether a request is in the share: always the same for one value, and
-    /// never without the header. `None` if chance decides.
-    pub sticky: Option<String>,
+    /// Whose value decides whether a request is in the share: always the same for one value, and never without it. `None` if
+    /// chance decides.
+    pub sticky: Option<Sticky>,
     /// How copies differ.
     pub copy: CopyPolicy,
     /// From when on a copy counts as slow, if anybody asks.
     pub slow_after: Option<Duration>,
+}
+
+/// What tells users apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sticky {
+    /// A header, in lower case.
+    Header(String),
+    /// A cookie.
+    Cookie(String),
 }
 
 /// What the copies of one mirror may use, at each sidecar.

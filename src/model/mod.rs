@@ -23,7 +23,7 @@ pub use changes::Changes;
 pub use copy::{CopyHost, CopyPolicy, Credentials, HeaderEdits, NewPath, Sampled};
 pub use fraction::Fraction;
 pub use group::{Certainty, Destination, DestinationPort, Group, GroupId, Model};
-pub use mirror::{Limits, Mirror, Terms};
+pub use mirror::{Limits, Mirror, Sticky, Terms};
 pub use ramp::{Brake, Gate, Gated, Ramp, RampStep, Verdict};
 pub use selection::{Field, Selection, Text};
 pub use subset::Subset;

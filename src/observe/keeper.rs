@@ -77,7 +77,9 @@ pub fn verdict(gate: &Gate, outcomes: Outcomes) -> Verdict {
         unit *= 10;
     }
     let about = (millionths.div_ceil(unit) * unit).clamp(1, 1_000_000);
-    let share = u32::try_from(about).ok().and_then(Fraction::from_millionths);
+    let share = u32::try_from(about)
+        .ok()
+        .and_then(Fraction::from_millionths);
     Verdict::Failing(share.unwrap_or(Fraction::ONE))
 }
 

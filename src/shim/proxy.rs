@@ -78,7 +78,7 @@ impl Proxy {
             head.headers.insert(name, framing);
         }
         let route = routes
-            .route(authority.as_str(), &head, &plane.runtime)
+            .route(authority.as_str(), &head, &listener.cookies, &plane.runtime)
             .ok_or_else(unknown)?;
         if let Some(name) = &route.counted {
             self.stats.route(name);

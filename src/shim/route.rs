@@ -1,27 +1,35 @@
 //! Which route a request takes. Pure.
 
 use http::HeaderName;
+use http::header::COOKIE;
 use http::request::Parts;
 
 use super::config::{
-    Choice, HeaderMatch, Path, QueryMatch, Route, RouteTable, Sampled, Subject, Test,
+    Choice, Cookies, Hashed, HeaderMatch, Path, QueryMatch, Route, RouteTable, Sampled, Subject,
+    Test,
 };
 use super::runtime::Runtime;
 
 impl RouteTable {
     /// The first route that matches, in the virtual host of this authority.
-    pub(super) fn route(&self, authority: &str, head: &Parts, runtime: &Runtime) -> Option<&Route> {
+    pub(super) fn route(
+        &self,
+        authority: &str,
+        head: &Parts,
+        cookies: &Cookies,
+        runtime: &Runtime,
+    ) -> Option<&Route> {
         let host = self.hosts.get(&authority.to_ascii_lowercase());
-        let routes = host.or(self.any.as_ref())?.of(head, runtime);
+        let routes = host.or(self.any.as_ref())?.of(head, cookies, runtime);
         routes.iter().find(|route| route.matches(authority, head))
     }
 }
 
 impl Choice {
     /// The routes of a request.
-    fn of(&self, head: &Parts, runtime: &Runtime) -> &[Route] {
-        let meets =
-            |conditions: &[Sampled]| conditions.iter().all(|each| each.holds(head, runtime));
+    fn of(&self, head: &Parts, cookies: &Cookies, runtime: &Runtime) -> &[Route] {
+        let holds = |each: &Sampled| each.holds(head, cookies, runtime);
+        let meets = |conditions: &[Sampled]| conditions.iter().all(holds);
         let mut chosen = self.chosen.iter();
         match chosen.find(|(conditions, _)| meets(conditions)) {
             Some((_, routes)) => routes,
@@ -32,8 +40,12 @@ impl Choice {
 
 impl Sampled {
     /// As in Envoy, the hash stands in for the random number.
-    fn holds(&self, head: &Parts, runtime: &Runtime) -> bool {
-        joined(head, &self.header).is_some_and(|value| {
+    fn holds(&self, head: &Parts, cookies: &Cookies, runtime: &Runtime) -> bool {
+        let value = match &self.of {
+            Hashed::Header(name) => joined(head, name),
+            Hashed::Kept(key) => cookies.get(key).and_then(|name| cookie(head, name)),
+        };
+        value.is_some_and(|value| {
             let hash = xxhash_rust::xxh64::xxh64(value.as_bytes(), self.seed);
             runtime.samples(&self.share, hash)
         })
@@ -49,6 +61,27 @@ fn joined(head: &Parts, name: &HeaderName) -> Option<String> {
         .map(|value| String::from_utf8_lossy(value.as_bytes()))
         .collect();
     (!values.is_empty()).then(|| values.join(","))
+}
+
+/// The value of the first cookie of that name, without quotes; an empty one is none.
+fn cookie(head: &Parts, name: &str) -> Option<String> {
+    let headers = head.headers.get_all(COOKIE).iter();
+    let texts = headers.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    for text in texts {
+        for pair in text.split(';') {
+            if let Some((key, value)) = pair.split_once('=')
+                && key.trim() == name
+            {
+                let value = value.trim();
+                let bare = value
+                    .strip_prefix('"')
+                    .and_then(|rest| rest.strip_suffix('"'));
+                let value = bare.unwrap_or(value);
+                return Some(value.to_owned()).filter(|value| !value.is_empty());
+            }
+        }
+    }
+    None
 }
 
 impl Route {
@@ -178,7 +211,12 @@ mod tests {
 
     fn taken(table: &RouteTable, authority: &str, request: Request<()>) -> Option<String> {
         match &table
-            .route(authority, &request.into_parts().0, &Runtime::default())?
+            .route(
+                authority,
+                &request.into_parts().0,
+                &Cookies::new(),
+                &Runtime::default(),
+            )?
             .action
         {
             Action::Forward { cluster, .. } => Some(cluster.clone()),

@@ -189,6 +189,39 @@ pub(super) const SUPPORTED: &[(&str, &[&str])] = &[
         &["dns_cache_config"],
     ),
     (
+        "envoy.extensions.filters.http.header_to_metadata.v3.Config",
+        &["request_rules"],
+    ),
+    (
+        "envoy.extensions.filters.http.header_to_metadata.v3.Config.Rule",
+        &["cookie", "on_header_present"],
+    ),
+    (
+        "envoy.extensions.filters.http.header_to_metadata.v3.Config.KeyValuePair",
+        &["metadata_namespace", "key", "type"],
+    ),
+    (
+        "envoy.extensions.filters.http.set_filter_state.v3.Config",
+        &["on_request_headers", "clear_route_cache"],
+    ),
+    (
+        "envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue",
+        &[
+            "object_key",
+            "factory_key",
+            "skip_if_empty",
+            "format_string",
+        ],
+    ),
+    (
+        "envoy.config.core.v3.SubstitutionFormatString",
+        &["text_format_source", "omit_empty_values"],
+    ),
+    (
+        "envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",
+        &["key"],
+    ),
+    (
         "envoy.extensions.filters.http.router.v3.Router",
         &["suppress_envoy_headers"],
     ),

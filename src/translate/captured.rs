@@ -34,6 +34,7 @@ use envoy_types::pb::google::protobuf::BoolValue;
 use envoy_types::util::pack_any;
 
 use super::cluster;
+use super::cookie;
 use super::listener;
 use super::names::{PASSTHROUGH, ServicePort};
 use super::values::{address, seconds};
@@ -87,7 +88,7 @@ fn listener(port: &DestinationPort, at: SocketAddr) -> Listener {
         continue_on_listener_filters_timeout: true,
         filter_chains: vec![FilterChain {
             filter_chain_match: Some(is_http),
-            filters: vec![listener::http(connection_manager(&name, at))],
+            filters: vec![listener::http(connection_manager(&name, at, port))],
             ..FilterChain::default()
         }],
         default_filter_chain: Some(FilterChain {
@@ -98,8 +99,8 @@ fn listener(port: &DestinationPort, at: SocketAddr) -> Listener {
     }
 }
 
-fn connection_manager(name: &str, at: SocketAddr) -> HttpConnectionManager {
-    let common = listener::connection_manager(name, name, Vec::new());
+fn connection_manager(name: &str, at: SocketAddr, port: &DestinationPort) -> HttpConnectionManager {
+    let common = listener::connection_manager(name, name, cookie::filters([port]));
     let upgrades = UPGRADES.iter().map(|upgrade| UpgradeConfig {
         upgrade_type: (*upgrade).to_owned(),
         ..UpgradeConfig::default()

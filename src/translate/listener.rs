@@ -18,18 +18,22 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::util::pack_any;
 
+use super::cookie;
 use super::framing;
 use super::names::{LISTENER, ROUTES};
 use super::passthrough;
 use super::unaltered;
 use super::values::{address, ads, number, seconds};
+use crate::model::Group;
 
 /// The most streams that an HTTP/2 connection can have (RFC 9113, section 5.1.1).
 const STREAMS: u32 = 0x7fff_ffff;
 
 /// The forward proxy at this address.
-pub(super) fn forward_proxy(at: SocketAddr) -> Listener {
-    let filters = vec![passthrough::filter()];
+pub(super) fn forward_proxy(at: SocketAddr, group: &Group) -> Listener {
+    let ports = group.destinations.iter().flat_map(|each| &each.ports);
+    let mut filters = cookie::filters(ports);
+    filters.push(passthrough::filter());
     Listener {
         name: LISTENER.to_owned(),
         address: address(at),

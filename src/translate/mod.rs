@@ -22,6 +22,7 @@ mod captured;
 mod cases;
 mod cluster;
 mod condition;
+mod cookie;
 mod copy;
 mod endpoint;
 mod external;
@@ -73,7 +74,7 @@ pub struct Resources<'g> {
 pub fn translate(group: &Group) -> Resources<'_> {
     let (listeners, routes) = match group.capture {
         Capture::Explicit(at) => (
-            vec![listener::forward_proxy(at)],
+            vec![listener::forward_proxy(at, group)],
             vec![route::by_host(group, at.port())],
         ),
         Capture::Transparent => (captured::listeners(group), route::by_port(group)),

@@ -1,10 +1,11 @@
-//! Mirrors that copy always or never what comes from one user: by the hash of a header, not by chance.
+//! Mirrors that copy always or never what comes from one user: by the hash of a header or a cookie, not by chance.
 //!
 //! A mirror policy draws a number for each request, and there is none that takes a hash. A virtual host can choose its routes
 //! by such a hash, though, so there are routes with the mirror and without; the share it is compared with is the same runtime
-//! value. The hash depends on the header alone, and so the users of a smaller share are some of those of a larger.
+//! value. The hash depends on that alone, and so the users of a smaller share are some of those of a larger.
 
 use envoy_types::pb::envoy::config::route::v3::{Route, RouteList};
+use envoy_types::pb::envoy::extensions::matching::common_inputs::network::v3::FilterStateInput;
 use envoy_types::pb::envoy::extensions::matching::input_matchers::runtime_fraction::v3::RuntimeFraction;
 use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
 use envoy_types::pb::google::protobuf::Any;
@@ -19,8 +20,9 @@ use envoy_types::pb::xds::r#type::matcher::v3::matcher::{
 };
 use envoy_types::util::pack_any;
 
+use super::cookie;
 use super::policy;
-use crate::model::Mirror;
+use crate::model::{Mirror, Sticky};
 
 /// The choice between the routes that `routes` makes for some of the mirrors; `None` if no mirror depends on a user.
 pub(super) fn matcher<'m>(
@@ -28,10 +30,10 @@ pub(super) fn matcher<'m>(
     routes: impl Fn(&[&'m Mirror]) -> Vec<Route>,
 ) -> Option<Matcher> {
     let sticky = mirrors.iter().filter_map(|mirror| {
-        let header = mirror.terms.sticky.as_deref()?;
-        Some((*mirror, header))
+        let by = mirror.terms.sticky.as_ref()?;
+        Some((*mirror, by))
     });
-    let mut subsets: Vec<Vec<(&Mirror, &str)>> = vec![Vec::new()];
+    let mut subsets: Vec<Vec<(&Mirror, &Sticky)>> = vec![Vec::new()];
     for each in sticky {
         let with: Vec<_> = subsets
             .iter()
@@ -44,7 +46,7 @@ pub(super) fn matcher<'m>(
     }
     // The first that holds counts: all of them first.
     subsets.sort_by_key(|subset| std::cmp::Reverse(subset.len()));
-    let with = |subset: &[(&Mirror, &str)]| {
+    let with = |subset: &[(&Mirror, &Sticky)]| {
         let is_in = |mirror: &&&Mirror| {
             mirror.terms.sticky.is_none() || subset.iter().any(|(each, _)| each == *mirror)
         };
@@ -68,11 +70,8 @@ pub(super) fn matcher<'m>(
 }
 
 /// The request's user is in the share of each of the mirrors.
-fn all(of: &[(&Mirror, &str)]) -> Predicate {
-    let mut each: Vec<_> = of
-        .iter()
-        .map(|(mirror, header)| chosen(mirror, header))
-        .collect();
+fn all(of: &[(&Mirror, &Sticky)]) -> Predicate {
+    let mut each: Vec<_> = of.iter().map(|(mirror, by)| chosen(mirror, by)).collect();
     match each.pop() {
         Some(only) if each.is_empty() => only,
         last => {
@@ -84,9 +83,21 @@ fn all(of: &[(&Mirror, &str)]) -> Predicate {
     }
 }
 
-fn chosen(mirror: &Mirror, header: &str) -> Predicate {
-    let input = HttpRequestHeaderMatchInput {
-        header_name: header.to_owned(),
+fn chosen(mirror: &Mirror, by: &Sticky) -> Predicate {
+    let input = match by {
+        Sticky::Header(name) => named(
+            "header",
+            pack_any(HttpRequestHeaderMatchInput {
+                header_name: name.clone(),
+            }),
+        ),
+        Sticky::Cookie(name) => named(
+            "cookie",
+            pack_any(FilterStateInput {
+                key: cookie::key(name),
+                ..FilterStateInput::default()
+            }),
+        ),
     };
     // No seed: all mirrors have the same hash, so that their shares nest.
     let share = RuntimeFraction {
@@ -95,7 +106,7 @@ fn chosen(mirror: &Mirror, header: &str) -> Predicate {
     };
     Predicate {
         match_type: Some(MatchType::SinglePredicate(SinglePredicate {
-            input: Some(named("header", pack_any(input))),
+            input: Some(input),
             matcher: Some(single_predicate::Matcher::CustomMatch(named(
                 "share",
                 pack_any(share),

@@ -36,7 +36,7 @@ pub(crate) const MISTAKES: &[Mistake] = &[
     with("MP311", "    port: 8080\n    match:\n      «header: []\n"),
     with(
         "MP313",
-        "    port: 8080\n    sticky:\n      «cookie: user\n",
+        "    port: 8080\n    sticky:\n      «cookie: a user\n",
     ),
     with("MP313", "    port: 8080\n    «sticky: {}\n"),
     // A Service that speaks TLS.

@@ -47,7 +47,11 @@ pub(super) const KEYS: [Key; 21] = [
     ),
     Key("methods", "a list of methods", Presence::Apart),
     Key("match", "conditions on a request", Presence::Apart),
-    Key("sticky", "the name of a header", Presence::Apart),
+    Key(
+        "sticky",
+        "the name of a header or a cookie",
+        Presence::Apart,
+    ),
     Key(
         "ramp",
         "steps, each with a share and a time",

@@ -269,7 +269,7 @@ mod tests {
                 "BadConfigValue spec.config.ramp.steps[0].gate.minRequests",
             ),
             (
-                gated(json!({"maxFailure": 0})),
+                gated(json!({"maxFailure": 0, "minRequests": 1})),
                 "UnknownConfigKey spec.config.ramp.steps[0].gate.maxFailure",
             ),
             (

@@ -2,35 +2,51 @@
 
 use super::decode::Reader;
 use super::selection::header_name;
-use crate::api::request_match::Sticky;
+use crate::api::request_match::Sticky as Keys;
 use crate::diag::{Code, FieldPath};
+use crate::model::Sticky;
 
-/// Reads it: the header, in lower case.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<String> {
-    let sticky: Sticky = reader.optional("sticky")?;
+/// The longest name of a cookie that is taken.
+const LONGEST: usize = 256;
+
+/// Reads it.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Sticky> {
+    let Keys { header, cookie } = reader.optional("sticky")?;
     let at = FieldPath::root().key("sticky");
-    if sticky.cookie.is_some() {
-        reader.error(
-            Code::BadConfigValue,
-            at.clone().key("cookie"),
-            "users cannot be told apart by a cookie: Envoy does not look at one cookie by itself"
-                .to_owned(),
-            "use `sticky.header`, with a header that says who the user is".to_owned(),
-        );
-    }
-    match sticky.header {
-        Some(header) => header_name(&header, at.key("header"), reader),
-        None if sticky.cookie.is_some() => None,
-        None => {
+    match (header, cookie) {
+        (Some(header), None) => header_name(&header, at.key("header"), reader).map(Sticky::Header),
+        (None, Some(cookie)) => {
+            is_cookie(&cookie, at.key("cookie"), reader).then_some(Sticky::Cookie(cookie))
+        }
+        (header, _) => {
+            let message = match header {
+                Some(_) => "users are told apart by a header or by a cookie, not by both",
+                None => "it is not said by what users are told apart",
+            };
             reader.error(
                 Code::BadConfigValue,
                 at,
-                "it is not said by what users are told apart".to_owned(),
-                "name a header: `sticky: {header: x-user}`".to_owned(),
+                message.to_owned(),
+                "name a header or a cookie: `sticky: {header: x-user}`".to_owned(),
             );
             None
         }
     }
+}
+
+/// Reports what is no name of a cookie, or one that a proxy could not be told.
+fn is_cookie(name: &str, at: FieldPath, reader: &mut Reader<'_>) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let sound = !name.is_empty() && name.len() <= LONGEST && name.chars().all(fits);
+    if !sound {
+        reader.error(
+            Code::BadConfigValue,
+            at,
+            format!("{name:?} is not the name of a cookie that can be looked at"),
+            "give letters, digits, `-`, `.` and `_`".to_owned(),
+        );
+    }
+    sound
 }
 
 #[cfg(test)]
@@ -40,8 +56,9 @@ mod tests {
     use super::super::read;
     use crate::diag::Report;
     use crate::dialect::fixture::{found, nowhere};
+    use crate::model::Sticky;
 
-    fn sticky(value: &Value) -> Result<Option<String>, Vec<String>> {
+    fn sticky(value: &Value) -> Result<Option<Sticky>, Vec<String>> {
         let config = json!({
             "namespace": "n", "service": "s", "port": 1, "percentage": {"value": 1}, "sticky": value,
         });
@@ -54,14 +71,25 @@ mod tests {
     }
 
     #[test]
-    fn users_are_told_apart_by_a_header() {
+    fn users_are_told_apart_by_a_header_or_a_cookie() {
         assert_eq!(sticky(&Value::Null), Ok(None));
         let header = json!({"header": "X-User"});
-        assert_eq!(sticky(&header), Ok(Some("x-user".to_owned())));
+        assert_eq!(
+            sticky(&header),
+            Ok(Some(Sticky::Header("x-user".to_owned())))
+        );
+        let cookie = json!({"cookie": "Session.Id"});
+        assert_eq!(
+            sticky(&cookie),
+            Ok(Some(Sticky::Cookie("Session.Id".to_owned())))
+        );
         for (value, place) in [
             (json!({}), "sticky"),
             (json!("x-user"), "sticky"),
-            (json!({"cookie": "user"}), "sticky.cookie"),
+            (json!({"cookie": "user", "header": "x-user"}), "sticky"),
+            (json!({"cookie": ""}), "sticky.cookie"),
+            (json!({"cookie": "a b"}), "sticky.cookie"),
+            (json!({"cookie": "a)%b"}), "sticky.cookie"),
             (json!({"header": "x user"}), "sticky.header"),
             (json!({"header": "host"}), "sticky.header"),
         ] {

@@ -1,8 +1,9 @@
-//! Which routes a virtual host has: the same for all requests, or chosen by the hash of a header.
+//! Which routes a virtual host has: the same for all requests, or chosen by the hash of a header or of a cookie.
 
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3 as proto;
+use envoy_types::pb::envoy::extensions::matching::common_inputs::network::v3::FilterStateInput;
 use envoy_types::pb::envoy::extensions::matching::input_matchers::runtime_fraction::v3::RuntimeFraction;
 use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
 use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
@@ -24,12 +25,20 @@ pub(in crate::shim) struct Choice {
     pub(in crate::shim) otherwise: Arc<[Route]>,
 }
 
-/// The hash of a header is in a share.
+/// The hash of a header, or of a cookie, is in a share.
 #[derive(Clone, Debug)]
 pub(in crate::shim) struct Sampled {
-    pub(in crate::shim) header: HeaderName,
+    pub(in crate::shim) of: Hashed,
     pub(in crate::shim) share: Share,
     pub(in crate::shim) seed: u64,
+}
+
+/// What a hash is taken of.
+#[derive(Clone, Debug)]
+pub(in crate::shim) enum Hashed {
+    Header(HeaderName),
+    /// What the listener keeps under this key.
+    Kept(String),
 }
 
 impl Choice {
@@ -103,14 +112,24 @@ fn conditions(message: Option<&Predicate>) -> Result<Vec<Sampled>, Rejection> {
 }
 
 fn sampled(message: &SinglePredicate) -> Result<Sampled, Rejection> {
-    let input: HttpRequestHeaderMatchInput = decoded(message.input.as_ref(), "input")?;
+    let is_kept = message.input.as_ref().is_some_and(|input| {
+        let any = input.typed_config.as_ref();
+        any.is_some_and(|any| any.type_url == FilterStateInput::type_url())
+    });
+    let of = if is_kept {
+        let input: FilterStateInput = decoded(message.input.as_ref(), "input")?;
+        Hashed::Kept(input.key)
+    } else {
+        let input: HttpRequestHeaderMatchInput = decoded(message.input.as_ref(), "input")?;
+        Hashed::Header(mutation::name("header_name", &input.header_name)?)
+    };
     let Some(single_predicate::Matcher::CustomMatch(custom)) = &message.matcher else {
         return Err(Rejection::new("custom_match", "is missing"));
     };
     let fraction: RuntimeFraction = decoded(Some(custom), "custom_match")?;
     let share = fraction.runtime_fraction.unwrap_or_default();
     Ok(Sampled {
-        header: mutation::name("header_name", &input.header_name)?,
+        of,
         share: Share::from_proto(&share)?,
         seed: fraction.seed,
     })

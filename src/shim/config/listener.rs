@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
 use envoy_types::pb::envoy::config::listener::v3 as proto;
 use envoy_types::pb::envoy::extensions::filters::http::dynamic_forward_proxy::v3::FilterConfig;
+use envoy_types::pb::envoy::extensions::filters::http::header_to_metadata::v3 as metadata;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::http::set_filter_state::v3 as state;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use hcm::HttpConnectionManager;
 use hcm::http_connection_manager::{CodecType, RouteSpecifier, ServerHeaderTransformation};
@@ -14,6 +16,8 @@ use http::HeaderName;
 use prost::{Message, Name};
 use proto::filter::ConfigType;
 
+use super::cookie;
+use super::cookie::Cookies;
 use super::endpoint::socket;
 use super::framing;
 use super::rejection::only;
@@ -33,6 +37,8 @@ pub(in crate::shim) struct Listener {
     pub(in crate::shim) framing: Option<HeaderName>,
     /// Streams that an HTTP/2 connection may have at once.
     pub(in crate::shim) streams: u32,
+    /// Cookies by which routes may be chosen.
+    pub(in crate::shim) cookies: Cookies,
 }
 
 /// HTTP/2's own limit, and Envoy's (RFC 9113, section 5.1.1).
@@ -65,6 +71,7 @@ impl Listener {
             _ => return Err(Rejection::new(path, "must be an HttpConnectionManager")),
         };
         let (routes, upgrades) = connection_manager(&manager).within(path)?;
+        let cookies = filters(&manager.http_filters).within(path)?;
         let framing = framing::header(&manager.early_header_mutation_extensions).within(path)?;
         let streams = manager
             .http2_protocol_options
@@ -76,6 +83,7 @@ impl Listener {
             upgrades,
             framing,
             streams,
+            cookies,
         })
     }
 }
@@ -144,7 +152,6 @@ fn connection_manager(
         "rds.config_source",
         "must be `ads`",
     )?;
-    filters(&message.http_filters)?;
     let upgrades = message
         .upgrade_configs
         .iter()
@@ -154,17 +161,37 @@ fn connection_manager(
     Ok((rds.route_config_name.clone(), upgrades))
 }
 
-/// The router must be the last; the filter that looks up hosts may come before it.
-fn filters(filters: &[hcm::HttpFilter]) -> Result<(), Rejection> {
+/// The router must be the last; before it may come filters that take out cookies, and the one that looks up hosts. Yields the
+/// cookies.
+fn filters(filters: &[hcm::HttpFilter]) -> Result<Cookies, Rejection> {
     use hcm::http_filter::ConfigType;
 
     let last = filters.len().saturating_sub(1);
+    let (mut read, mut kept) = (Cookies::new(), Cookies::new());
     for (index, filter) in filters.iter().take(last).enumerate() {
-        only(
-            matches!(&filter.config_type, Some(ConfigType::TypedConfig(any)) if any.type_url == FilterConfig::type_url()),
-            &format!("http_filters[{index}].typed_config"),
-            "must be a dynamic_forward_proxy FilterConfig",
-        )?;
+        let path = format!("http_filters[{index}].typed_config");
+        let (url, body) = match &filter.config_type {
+            Some(ConfigType::TypedConfig(any)) => (any.type_url.as_str(), any.value.as_slice()),
+            _ => ("", &[][..]),
+        };
+        let undecoded = |error| Rejection::new("", format!("cannot be decoded: {error}"));
+        if url == metadata::Config::type_url() {
+            let config = metadata::Config::decode(body).map_err(undecoded);
+            read = config
+                .and_then(|config| cookie::read(&config))
+                .within(path)?;
+        } else if url == state::Config::type_url() {
+            let config = state::Config::decode(body).map_err(undecoded);
+            kept = config
+                .and_then(|config| cookie::kept(&config, &read))
+                .within(path)?;
+        } else {
+            only(
+                url == FilterConfig::type_url(),
+                &path,
+                "must be a dynamic_forward_proxy FilterConfig, or take out cookies",
+            )?;
+        }
     }
     let path = format!("http_filters[{last}].typed_config");
     let router = match filters
@@ -186,5 +213,6 @@ fn filters(filters: &[hcm::HttpFilter]) -> Result<(), Rejection> {
         router.suppress_envoy_headers,
         &format!("{path}.suppress_envoy_headers"),
         "must be true",
-    )
+    )?;
+    Ok(kept)
 }

@@ -5,6 +5,7 @@
 
 mod choice;
 mod cluster;
+mod cookie;
 mod endpoint;
 mod filters;
 mod framing;
@@ -18,8 +19,9 @@ mod rejection;
 mod route;
 mod unaltered;
 
-pub(super) use choice::{Choice, Sampled};
+pub(super) use choice::{Choice, Hashed, Sampled};
 pub(super) use cluster::{Cluster, Discovery, Protocol, SLOW_METRIC};
+pub(super) use cookie::Cookies;
 pub(super) use endpoint::{Endpoints, endpoints};
 pub(super) use filters::Filters;
 pub(super) use header_match::{HeaderMatch, Subject, Test};
