@@ -258,7 +258,7 @@ mod tests {
                 failed,
                 issued,
                 active: 0,
-                slow: 0,
+                ..Load::default()
             };
             let after = Duration::from_secs(second);
             second += 1;

@@ -71,26 +71,26 @@ impl Window {
         let (Some((_, first)), Some((_, last))) = (self.0.front(), self.0.back()) else {
             return Outcomes::default();
         };
-        let ok = last.ok.saturating_sub(first.ok);
-        let failed = last.failed.saturating_sub(first.failed);
-        let lost = unanswered(last).saturating_sub(unanswered(first));
-        let lost = u64::try_from(lost.max(0)).unwrap_or(u64::MAX);
-        let failed = failed.saturating_add(lost);
-        let slow = last.slow.saturating_sub(first.slow);
+        let since = |of: fn(&Load) -> i128| of(last) - of(first);
+        let ok = since(|load| load.ok.into());
+        let over = since(|load| i128::from(load.issued) - i128::from(load.active));
+        // Of those that were sent all that did not end well; or of those that were not, for want of a connection, if these
+        // are more. Some of those above the limit of copies are counted as failures as well, and are none.
+        let unsent = since(|load| i128::from(load.failed) - i128::from(load.dropped));
+        let failed = count(unsent.max(over - ok));
+        // An answer is timed only where the sidecar has been told to already.
+        let answered = since(|load| load.timed.into()).max(ok);
+        let slow = since(|load| load.slow.into());
         Outcomes {
-            ended: ok.saturating_add(failed),
+            ended: count(ok).saturating_add(failed),
             failed,
-            slow: slow.saturating_add(lost),
+            slow: count(slow).saturating_add(count(over - answered)),
         }
     }
 }
 
-/// Sent, and neither answered nor on their way. Connections that were refused make it less: those copies were not sent.
-fn unanswered(load: &Load) -> i128 {
-    i128::from(load.issued)
-        - i128::from(load.ok)
-        - i128::from(load.failed)
-        - i128::from(load.active)
+fn count(number: i128) -> u64 {
+    u64::try_from(number.max(0)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -109,7 +109,7 @@ mod tests {
             failed,
             issued,
             active,
-            slow: 0,
+            ..Load::default()
         }
     }
 
@@ -135,6 +135,51 @@ mod tests {
             let outcomes = window.outcomes();
             let ended = if what == "on their way" { 0 } else { 10 };
             assert_eq!((outcomes.ended, outcomes.failed), (ended, failed), "{what}");
+        }
+    }
+
+    #[test]
+    fn copies_above_the_cap_are_no_failures_and_those_without_an_answer_are_slow() {
+        let second = Duration::from_secs(1);
+        for (what, load, expected) in [
+            (
+                "ten well, and many above the cap, some of them as errors",
+                Load {
+                    dropped: 90,
+                    timed: 10,
+                    ..load(10, 50, 10, 0)
+                },
+                (10, 0, 0),
+            ),
+            (
+                "four of ten fail, beside them",
+                Load {
+                    dropped: 90,
+                    timed: 10,
+                    ..load(6, 54, 10, 0)
+                },
+                (10, 4, 0),
+            ),
+            (
+                "three of ten are late, one late and with a failure, two never come",
+                Load {
+                    timed: 8,
+                    slow: 3,
+                    ..load(7, 1, 12, 2)
+                },
+                (10, 3, 5),
+            ),
+            (
+                "before the sidecar takes the time",
+                load(10, 0, 10, 0),
+                (10, 0, 0),
+            ),
+        ] {
+            let (mut window, start) = (Window::default(), Instant::now());
+            window.push(start, Load::default(), second * 30);
+            window.push(start + second, load, second * 30);
+            let found = window.outcomes();
+            assert_eq!((found.ended, found.failed, found.slow), expected, "{what}");
         }
     }
 

@@ -12,7 +12,7 @@
 //! | answers with 500 | 0 | 10 | 10 |
 //! | refuses connections | 0 | 10 | 0 |
 //! | resets connections, or does not answer in time | 0 | 0 | 10 |
-//! | is at its limit of copies at once | | | dropped, not issued |
+//! | is at its limit of copies at once | | some | dropped, not issued |
 //! | has no endpoint | | | nothing is reported |
 //!
 //! Of time it reports nothing. A cluster whose filters set the header by which servers tell their load (`endpoint-load-metrics`)
@@ -145,18 +145,27 @@ fn duration(of: Duration) -> Option<crate::proto::google::protobuf::Duration> {
 
 /// The sum over the places that a cluster has endpoints in.
 fn load(stats: &ClusterStats) -> Load {
-    let mut sum = Load::default();
+    let mut sum = Load {
+        dropped: stats.total_dropped_requests,
+        ..Load::default()
+    };
     for one in &stats.upstream_locality_stats {
-        let slow = one.load_metric_stats.iter();
-        let slow = slow.filter(|metric| metric.metric_name == SLOW);
         sum.add(&Load {
-            // Each is 0 or 1; a cast makes a number of whatever somebody sends.
-            slow: slow.map(|metric| metric.total_metric_value).sum::<f64>() as u64,
             ok: one.total_successful_requests,
             failed: one.total_error_requests,
             issued: one.total_issued_requests,
             active: one.total_requests_in_progress,
+            ..Load::default()
         });
+        let metrics = one.load_metric_stats.iter();
+        for metric in metrics.filter(|metric| metric.metric_name == SLOW) {
+            sum.add(&Load {
+                timed: metric.num_requests_finished_with_metric,
+                // A sum of ones and zeros; a cast makes a number of whatever somebody sends.
+                slow: metric.total_metric_value as u64,
+                ..Load::default()
+            });
+        }
     }
     sum
 }

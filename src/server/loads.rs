@@ -20,13 +20,17 @@ use crate::name::Namespaced;
 pub struct Load {
     /// Answered, with anything below 500.
     pub ok: u64,
-    /// Answered with 500 or above, or never sent because there was no connection.
+    /// Answered with 500 or above, or never sent: because there was no connection, or some of those that are dropped.
     pub failed: u64,
     /// Sent.
     pub issued: u64,
     /// On their way now.
     pub active: u64,
-    /// Answered, but late, where somebody asks about that.
+    /// Never sent, since there were as many on their way as there may be.
+    pub dropped: u64,
+    /// Answered, in whichever way, where somebody asks how long that takes.
+    pub timed: u64,
+    /// Those of them that were answered late.
     pub slow: u64,
 }
 
@@ -139,6 +143,8 @@ impl Load {
         self.failed = self.failed.saturating_add(other.failed);
         self.issued = self.issued.saturating_add(other.issued);
         self.active = self.active.saturating_add(other.active);
+        self.dropped = self.dropped.saturating_add(other.dropped);
+        self.timed = self.timed.saturating_add(other.timed);
         self.slow = self.slow.saturating_add(other.slow);
     }
 }
@@ -189,7 +195,7 @@ mod tests {
             failed,
             issued,
             active,
-            slow: 0,
+            ..Load::default()
         }
     }
 

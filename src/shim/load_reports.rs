@@ -139,11 +139,11 @@ impl Told {
     /// The sum of slow answers, if there were any, as the script of an Envoy would have it.
     fn metrics(&self, before: &Self) -> Vec<EndpointLoadMetricStats> {
         let answered = |told: &Self| told.ok.saturating_add(told.errors);
-        let slow = self.slow.saturating_sub(before.slow);
-        let metric = (slow > 0).then(|| EndpointLoadMetricStats {
+        let answers = answered(self).saturating_sub(answered(before));
+        let metric = (answers > 0).then(|| EndpointLoadMetricStats {
             metric_name: SLOW_METRIC.to_owned(),
-            num_requests_finished_with_metric: answered(self).saturating_sub(answered(before)),
-            total_metric_value: slow as f64,
+            num_requests_finished_with_metric: answers,
+            total_metric_value: self.slow.saturating_sub(before.slow) as f64,
         });
         metric.into_iter().collect()
     }

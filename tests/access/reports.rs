@@ -123,7 +123,7 @@ async fn what_is_asked_for_is_counted_and_nothing_else() {
         failed: 1,
         issued: 3,
         active: 1,
-        slow: 0,
+        ..Load::default()
     };
     let counted = timeout(DEADLINE, async {
         while loads.total().is_empty() {

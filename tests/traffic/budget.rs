@@ -134,6 +134,29 @@ async fn a_shadow_that_answers_keeps_its_copies() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_above_the_cap_are_no_failures() {
+    for plane in Plane::ALL.into_iter().filter(|plane| !plane.delta) {
+        let late = Manner::AnswersAfter(Duration::from_millis(300));
+        let Some(stage) = Stage::with_shadow(plane, late).await else {
+            continue;
+        };
+        let before = "    percentage:\n";
+        let few = format!("    maxConcurrentRequests: 4\n{BUDGET}{before}");
+        stage.mesh.edit("mirror.yaml", before, &few);
+        let start = Instant::now();
+        let mut requests = 0;
+        while start.elapsed() < Duration::from_secs(6) {
+            let part = load(stage.sidecar.proxy, URL, 100, 2, "v1").await;
+            assert_eq!(part.failures, [""; 0], "{stage}");
+            requests += 100;
+        }
+        let copies = stage.shadow.settled().await;
+        assert!(copies > 10 && copies < requests / 2, "{stage}: {copies}");
+        assert!(!stage.control_plane.log().contains("MP706"), "{stage}");
+    }
+}
+
 /// One copy in ten may take longer than 200 ms.
 const QUICK: &str = "    budget: { maxSlow: 0.1, slowAfter: 200ms, window: 5s, minRequests: 10 }\n";
 
