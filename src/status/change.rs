@@ -45,19 +45,11 @@ pub(super) fn change(current: &Value, wanted: &Wanted, now: &str) -> Option<Chan
 
     let mut status = wanted.fields.clone();
     status["conditions"] = json!(after);
-    let mut patch = status.clone();
-    if let (Some(current), Some(new)) = (current.as_object(), patch.as_object_mut()) {
-        if current
-            .iter()
-            .all(|(key, value)| new.get(key) == Some(value))
-            && new.len() == current.len()
-        {
-            return None;
-        }
-        for key in current.keys() {
-            new.entry(key.clone()).or_insert(Value::Null);
-        }
+    if *current == status {
+        return None;
     }
+    let mut patch = status.clone();
+    remove_rest(&mut patch, current);
     let mut patch = json!({ "status": patch });
     if let Some(uid) = &wanted.uid {
         // Another object of that name is another matter.
@@ -68,6 +60,19 @@ pub(super) fn change(current: &Value, wanted: &Wanted, now: &str) -> Option<Chan
         patch,
         turned,
     })
+}
+
+/// Makes a merge patch to a value of what removes the rest of it as well, at any depth.
+fn remove_rest(patch: &mut Value, current: &Value) {
+    let (Some(patch), Some(current)) = (patch.as_object_mut(), current.as_object()) else {
+        return;
+    };
+    for (key, value) in current {
+        match patch.get_mut(key) {
+            Some(new) => remove_rest(new, value),
+            None => drop(patch.insert(key.clone(), Value::Null)),
+        }
+    }
 }
 
 /// Whether it is only that some sidecars have not answered yet, of a rule that all of them had: most often they do so in a
@@ -140,6 +145,17 @@ mod tests {
         assert_eq!(change.patch["status"]["share"], "25%");
         assert_eq!(change.status.get("target"), None);
         assert_eq!(change.status["conditions"][1]["type"], "Reviewed");
+    }
+
+    #[test]
+    fn what_is_gone_within_a_field_is_removed_too() {
+        let mut wanted = wanted("True", "Programmed", 1);
+        wanted.fields["ramp"] = json!({"step": "done"});
+        let current = json!({"ramp": {"step": "1/2", "until": "t9"}});
+        let change = change(&current, &wanted, "t1").unwrap();
+        let expected = json!({"step": "done", "until": null});
+        assert_eq!(change.patch["status"]["ramp"], expected);
+        assert_eq!(change.status["ramp"], json!({"step": "done"}));
     }
 
     #[test]
