@@ -28,8 +28,13 @@ impl Observing {
             .collect();
         let gates = step.ramps.iter();
         let gates = gates.filter_map(|(rule, progress)| Some((rule.clone(), progress.gated?)));
+        let exceeded = step
+            .budgets
+            .iter()
+            .filter(|(_, (_, blown))| blown.is_some());
         let all = Watching {
             budgets,
+            exceeded: exceeded.map(|(rule, _)| rule.clone()).collect(),
             rates: (*step.rates).clone(),
             gates: gates.collect(),
         };

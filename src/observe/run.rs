@@ -47,6 +47,7 @@ const COMING: Duration = Duration::from_secs(15);
 pub fn wanted(model: &Model, watching: &Watching) -> Wanted {
     let Watching {
         budgets,
+        exceeded: _,
         rates,
         gates,
     } = watching;
@@ -84,6 +85,9 @@ pub fn wanted(model: &Model, watching: &Watching) -> Wanted {
 pub struct Watching {
     /// The budgets.
     pub budgets: BTreeMap<Namespaced, Watched>,
+    /// Those of which it is known already, here or elsewhere, that they are exceeded. What ends badly after that is no finding:
+    /// found later than the first, it would outlive the word of somebody who has looked into that.
+    pub exceeded: BTreeSet<Namespaced>,
     /// The rates of rules whose shares this process decides alone.
     pub rates: BTreeMap<Namespaced, Rate>,
     /// The steps with gates that ramps are in, where this process decides alone.
@@ -100,6 +104,8 @@ pub async fn run(
     let mut observer = Observer::default();
     let mut governor = Governor::default();
     let mut keeper = Keeper::default();
+    // Not at each look: with one that is missed, each sidecar that comes or goes would be another finding.
+    let mut missed = (Instant::now(), BTreeMap::new());
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -110,9 +116,7 @@ pub async fn run(
         let watched = Arc::clone(&watched.borrow());
         let loads = loads(stats.loads());
         let (now, instant) = (SystemTime::now(), Instant::now());
-        let blown = observer
-            .look(&watched.budgets, &loads, instant, now)
-            .clone();
+        let blown = observer.look(&watched, &loads, instant, now).clone();
         governor.look(&watched.rates, &loads, |_| 0, instant);
         let gates = &watched.gates;
         keeper.look(
@@ -127,16 +131,16 @@ pub async fn run(
         });
         let gates = verdicts.collect();
         let asked = stats.loads().asked();
-        let silent = if asked.clusters.is_empty() {
-            BTreeMap::new()
-        } else {
+        if asked.clusters.is_empty() {
+            missed = (instant, BTreeMap::new());
+        } else if instant.saturating_duration_since(missed.0) >= COMING {
             let (sidecars, reporting) = (stats.sidecars(), stats.loads().reporting());
-            silent(&sidecars, &reporting, &asked, now)
-        };
+            missed = (instant, silent(&sidecars, &reporting, &asked, now));
+        }
         let shares = governor.shares().clone();
         let found = Findings {
             blown,
-            silent,
+            silent: missed.1.clone(),
             shares,
             gates,
         };
@@ -187,11 +191,12 @@ struct Observer {
 impl Observer {
     fn look(
         &mut self,
-        watched: &BTreeMap<Namespaced, Watched>,
+        watching: &Watching,
         loads: &BTreeMap<Namespaced, Load>,
         now: Instant,
         time: SystemTime,
     ) -> &BTreeMap<Namespaced, Blown> {
+        let watched = &watching.budgets;
         self.windows.retain(|rule, _| watched.contains_key(rule));
         self.found
             .retain(|rule, blown| watched.get(rule).is_some_and(|one| one.counts(blown)));
@@ -205,7 +210,7 @@ impl Observer {
                 window.clear();
             }
             window.push(now, load, one.budget.window);
-            if self.found.contains_key(rule) {
+            if self.found.contains_key(rule) || watching.exceeded.contains(rule) {
                 continue;
             }
             if let Some(reason) = judge(&one.budget, window.outcomes()) {
@@ -227,6 +232,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::Observer;
+    use super::Watching;
     use crate::model::Budget;
     use crate::model::Fraction;
     use crate::model::Watched;
@@ -262,8 +268,12 @@ mod tests {
             };
             let after = Duration::from_secs(second);
             second += 1;
+            let watching = Watching {
+                budgets: BTreeMap::from([(rule.clone(), watched)]),
+                ..Watching::default()
+            };
             let found = observer.look(
-                &BTreeMap::from([(rule.clone(), watched)]),
+                &watching,
                 &BTreeMap::from([(rule.clone(), load)]),
                 begin + after,
                 start + after,
@@ -283,5 +293,42 @@ mod tests {
         assert_eq!(look(watched, 3, 20), None);
         let again = look(Watched { of: 2, ..watched }, 9, 20);
         assert_eq!(again, None, "another text begins anew");
+    }
+
+    #[test]
+    fn what_is_known_to_be_exceeded_is_not_found_again() {
+        let rule = Namespaced::new("curl", "rule");
+        let watched = Watched {
+            of: 1,
+            budget: Budget {
+                max_failures: Fraction::ZERO,
+                max_slow: None,
+                window: Duration::from_secs(10),
+                min_requests: 1,
+            },
+            resumed: None,
+        };
+        for is_known in [true, false] {
+            let watching = Watching {
+                budgets: BTreeMap::from([(rule.clone(), watched)]),
+                exceeded: is_known.then(|| rule.clone()).into_iter().collect(),
+                ..Watching::default()
+            };
+            let (mut observer, begin) = (Observer::default(), Instant::now());
+            let mut found = 0;
+            for (second, failed) in [(0, 0), (1, 5)] {
+                let load = Load {
+                    failed,
+                    issued: failed,
+                    ..Load::default()
+                };
+                let loads = BTreeMap::from([(rule.clone(), load)]);
+                let now = begin + Duration::from_secs(second);
+                found = observer
+                    .look(&watching, &loads, now, SystemTime::UNIX_EPOCH)
+                    .len();
+            }
+            assert_eq!(found, usize::from(!is_known));
+        }
     }
 }

@@ -40,6 +40,11 @@ pub struct Window(VecDeque<(Instant, Load)>);
 impl Window {
     /// Takes in the counts of now, and forgets what is too old to be needed.
     pub fn push(&mut self, now: Instant, load: Load, window: Duration) {
+        // Counts that are forgotten, since nobody asked for a while, begin anew; they say nothing against the copies.
+        let is_less = |before: &Load| load.ok < before.ok || load.failed < before.failed;
+        if self.0.back().is_some_and(|(_, before)| is_less(before)) {
+            self.clear();
+        }
         // Of a day not every second is kept: the newest is replaced while it is close to the one before.
         let is_close = |at: Instant| now.saturating_duration_since(at) < window / MOST;
         if self.0.len() > 1
@@ -180,6 +185,17 @@ mod tests {
             window.push(start + second, load, second * 30);
             let found = window.outcomes();
             assert_eq!((found.ended, found.failed, found.slow), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn counts_that_are_forgotten_are_no_failures() {
+        let (mut window, start) = (Window::default(), Instant::now());
+        // Many were refused long ago, of which Envoy says that they failed and were never sent.
+        for (second, load) in [(0, load(90, 50, 90, 0)), (1, load(0, 0, 0, 0))] {
+            let now = start + Duration::from_secs(second);
+            window.push(now, load, Duration::from_secs(30));
+            assert_eq!(window.outcomes().failed, 0);
         }
     }
 

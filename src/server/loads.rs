@@ -63,8 +63,8 @@ pub struct Loads {
 
 #[derive(Debug, Default)]
 struct Counted {
-    /// Of streams that have ended.
-    ended: BTreeMap<String, Load>,
+    /// Of all streams, those that have ended too, by cluster.
+    total: BTreeMap<String, Load>,
     streams: BTreeMap<u64, Reported>,
     next: u64,
 }
@@ -72,7 +72,8 @@ struct Counted {
 #[derive(Debug)]
 struct Reported {
     node: Arc<str>,
-    clusters: BTreeMap<String, Load>,
+    /// How many of its requests to each cluster are on their way.
+    active: BTreeMap<String, u64>,
 }
 
 impl Loads {
@@ -80,7 +81,7 @@ impl Loads {
     pub fn want(&self, wanted: Wanted) {
         // What nobody asks about any more would be kept for ever.
         let names: BTreeSet<&String> = wanted.clusters.values().flatten().collect();
-        self.counted().ended.retain(|name, _| names.contains(name));
+        self.counted().keep(|name| names.contains(name));
         self.wanted.send_if_modified(|asked| {
             let differs = **asked != wanted;
             if differs {
@@ -102,12 +103,7 @@ impl Loads {
 
     /// Everything that was ever reported, by cluster.
     pub fn total(&self) -> BTreeMap<String, Load> {
-        let counted = self.counted();
-        let mut total = counted.ended.clone();
-        for (name, load) in counted.streams.values().flat_map(|one| &one.clusters) {
-            total.entry(name.clone()).or_default().add(load);
-        }
-        total
+        self.counted().total.clone()
     }
 
     /// The nodes that can be asked.
@@ -122,8 +118,8 @@ impl Loads {
         let mut counted = self.counted();
         let number = counted.next;
         counted.next += 1;
-        let clusters = BTreeMap::new();
-        counted.streams.insert(number, Reported { node, clusters });
+        let active = BTreeMap::new();
+        counted.streams.insert(number, Reported { node, active });
         Reporter {
             loads: Arc::clone(self),
             number,
@@ -133,6 +129,16 @@ impl Loads {
     /// A count is valid after any of its changes, so a panic elsewhere does not spoil it.
     fn counted(&self) -> MutexGuard<'_, Counted> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counted {
+    /// Forgets all clusters but these.
+    fn keep(&mut self, is_kept: impl Fn(&String) -> bool) {
+        self.total.retain(|name, _| is_kept(name));
+        for stream in self.streams.values_mut() {
+            stream.active.retain(|name, _| is_kept(name));
+        }
     }
 }
 
@@ -163,9 +169,10 @@ impl Reporter {
         let Some(stream) = counted.streams.get_mut(&self.number) else {
             return;
         };
-        let load = stream.clusters.entry(cluster.to_owned()).or_default();
-        load.active = 0;
-        load.add(since);
+        let before = stream.active.insert(cluster.to_owned(), since.active);
+        let total = counted.total.entry(cluster.to_owned()).or_default();
+        total.active = total.active.saturating_sub(before.unwrap_or_default());
+        total.add(since);
     }
 }
 
@@ -173,11 +180,12 @@ impl Drop for Reporter {
     fn drop(&mut self) {
         let mut counted = self.loads.counted();
         let ended = counted.streams.remove(&self.number);
-        for (name, mut load) in ended.into_iter().flat_map(|one| one.clusters) {
+        for (name, active) in ended.into_iter().flat_map(|one| one.active) {
             // What becomes of those nobody will tell.
-            load.issued = load.issued.saturating_sub(load.active);
-            load.active = 0;
-            counted.ended.entry(name).or_default().add(&load);
+            if let Some(total) = counted.total.get_mut(&name) {
+                total.issued = total.issued.saturating_sub(active);
+                total.active = total.active.saturating_sub(active);
+            }
         }
     }
 }
@@ -188,6 +196,7 @@ mod tests {
 
     use super::Load;
     use super::Loads;
+    use super::Wanted;
 
     fn load(ok: u64, failed: u64, issued: u64, active: u64) -> Load {
         Load {
@@ -211,5 +220,11 @@ mod tests {
         drop(a);
         assert_eq!(loads.total()["shadow"], load(14, 1, 15, 0));
         assert_eq!(loads.reporting().len(), 1);
+        // What nobody asks about is forgotten, and begins anew.
+        b.report("shadow", &load(0, 0, 3, 3));
+        loads.want(Wanted::default());
+        assert_eq!(loads.total().len(), 0);
+        b.report("shadow", &load(1, 0, 0, 2));
+        assert_eq!(loads.total()["shadow"], load(1, 0, 0, 2));
     }
 }
