@@ -10,7 +10,8 @@ use prost_build::Config;
 use protox::prost::Message;
 
 /// The files that become Rust code; the payload types come from the `envoy-types` crate.
-const CODE: [&str; 5] = [
+const CODE: [&str; 6] = [
+    "envoy.service.accesslog.v3.proto",
     "envoy.service.cluster.v3.proto",
     "envoy.service.discovery.v3.proto",
     "envoy.service.load_stats.v3.proto",

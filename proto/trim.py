@@ -17,12 +17,15 @@ from grpc_tools import protoc
 
 KEEP = """
 envoy.admin.v3.UpdateFailureState
+envoy.config.accesslog.v3.AccessLog envoy.config.accesslog.v3.AccessLogFilter
+envoy.config.accesslog.v3.GrpcStatusFilter
 envoy.config.cluster.v3.CircuitBreakers envoy.config.cluster.v3.CircuitBreakers.Thresholds
 envoy.config.cluster.v3.Cluster envoy.config.cluster.v3.Cluster.CustomClusterType
 envoy.config.cluster.v3.Cluster.EdsClusterConfig envoy.config.common.mutation_rules.v3.HeaderMutation
 envoy.config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch envoy.config.core.v3.Address
 envoy.config.core.v3.AggregatedConfigSource envoy.config.core.v3.BuildVersion envoy.config.core.v3.ConfigSource
-envoy.config.core.v3.ControlPlane envoy.config.core.v3.DataSource envoy.config.core.v3.HeaderValue
+envoy.config.core.v3.ControlPlane envoy.config.core.v3.DataSource envoy.config.core.v3.GrpcService
+envoy.config.core.v3.GrpcService.EnvoyGrpc envoy.config.core.v3.HeaderValue
 envoy.config.core.v3.HeaderValueOption envoy.config.core.v3.Http1ProtocolOptions
 envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat
 envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords envoy.config.core.v3.Http2ProtocolOptions
@@ -41,6 +44,12 @@ envoy.config.route.v3.Route envoy.config.route.v3.RouteAction
 envoy.config.route.v3.RouteAction.RequestMirrorPolicy envoy.config.route.v3.RouteConfiguration
 envoy.config.route.v3.RouteList envoy.config.route.v3.RouteMatch envoy.config.route.v3.RouteMatch.ConnectMatcher
 envoy.config.route.v3.VirtualHost
+envoy.data.accesslog.v3.AccessLogCommon envoy.data.accesslog.v3.HTTPAccessLogEntry
+envoy.data.accesslog.v3.HTTPRequestProperties envoy.data.accesslog.v3.HTTPResponseProperties
+envoy.data.accesslog.v3.TCPAccessLogEntry
+envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig
+envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig
+envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig
 envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig
 envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheCircuitBreakers
 envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig
@@ -63,6 +72,11 @@ envoy.extensions.matching.input_matchers.runtime_fraction.v3.RuntimeFraction
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig
 envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig
+envoy.service.accesslog.v3.StreamAccessLogsMessage
+envoy.service.accesslog.v3.StreamAccessLogsMessage.HTTPAccessLogEntries
+envoy.service.accesslog.v3.StreamAccessLogsMessage.Identifier
+envoy.service.accesslog.v3.StreamAccessLogsMessage.TCPAccessLogEntries
+envoy.service.accesslog.v3.StreamAccessLogsResponse
 envoy.service.discovery.v3.DeltaDiscoveryRequest envoy.service.discovery.v3.DeltaDiscoveryResponse
 envoy.service.discovery.v3.DiscoveryRequest envoy.service.discovery.v3.DiscoveryResponse
 envoy.service.discovery.v3.DynamicParameterConstraints
@@ -87,6 +101,7 @@ xds.type.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate xds.type.match
 # Roots that reach every kept message.
 ROOTS = """
 envoy/config/cluster/v3/cluster.proto envoy/config/endpoint/v3/endpoint.proto envoy/config/listener/v3/listener.proto
+envoy/extensions/access_loggers/grpc/v3/als.proto envoy/service/accesslog/v3/als.proto
 envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.proto
 envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.proto
 envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata.proto
@@ -106,6 +121,7 @@ envoy/service/load_stats/v3/lrs.proto envoy/service/status/v3/csds.proto envoy/t
 """.split()
 
 SERVICES = """
+envoy.service.accesslog.v3.AccessLogService
 envoy.service.cluster.v3.ClusterDiscoveryService envoy.service.discovery.v3.AggregatedDiscoveryService
 envoy.service.endpoint.v3.EndpointDiscoveryService envoy.service.listener.v3.ListenerDiscoveryService
 envoy.service.route.v3.RouteDiscoveryService envoy.service.runtime.v3.RuntimeDiscoveryService
