@@ -77,6 +77,7 @@ fn group(group: usize, share: Fraction, hosts: u8) -> Group {
     Group {
         capture: Capture::Explicit(SocketAddr::from(([127, 0, 0, 1], 15001))),
         destinations: (0..DESTINATIONS).map(destination).collect(),
+        quarantine: None,
     }
 }
 

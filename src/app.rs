@@ -304,6 +304,7 @@ fn know<'a>(
             ramps: Arc::clone(&step.ramps),
             budgets: Arc::clone(&step.budgets),
             rates: Arc::clone(&step.rates),
+            refused: Arc::clone(&step.refused),
             rollouts,
         })));
     }

@@ -28,7 +28,7 @@
 //! | [`certificates`] | a Secret, the time | the CA and the certificate of the control plane, kept in order |
 //! | [`server`] | snapshots | ADS, state of the world and incremental |
 //! | [`rollout`] | snapshots, and what canaries make of them | snapshots that a few have before all others |
-//! | [`observe`] | what sidecars report of copies | which budgets are exceeded, and which shares fit a rate |
+//! | [`observe`] | what sidecars report of copies, and of calls that they refused | which budgets are exceeded, which shares fit a rate, what was refused |
 //! | [`admission`] | an object that is to be kept, and the world | what is wrong with it; a sidecar for a Pod |
 //! | [`admin`] | what the server and the pipeline counted | metrics, health, and which sidecar has what, over HTTP |
 //! | [`embed`] | resources of any program, by node id | snapshots, served without the stages before |

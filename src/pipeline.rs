@@ -21,6 +21,7 @@ use crate::model::Watched;
 use crate::name::Namespaced;
 use crate::resolve::Kept;
 use crate::resolve::Settings;
+use crate::resolve::refused;
 use crate::resolve::resolve;
 use crate::snapshot::Built;
 use crate::snapshot::Dangling;
@@ -52,6 +53,8 @@ pub struct Step {
     pub budgets: Arc<BTreeMap<Namespaced, (Watched, Option<Blown>)>>,
     /// How many copies there may be in a second, and the shares for that.
     pub rates: Arc<BTreeMap<Namespaced, Rate>>,
+    /// About how many calls were refused for each rule that asks for a quarantine, by the sidecars of this process.
+    pub refused: Arc<BTreeMap<Namespaced, u64>>,
     /// When the same objects come to something else: the next step of a ramp.
     pub until: Option<SystemTime>,
 }
@@ -85,6 +88,9 @@ impl Pipeline {
         let model = brake::apply(model, &caps);
         report.merge(held.report);
         report.merge(held_by_rates);
+        report.merge(refused(found, objects));
+        let totals = found.refused.iter();
+        let totals = totals.map(|(rule, refused)| (rule.clone(), refused.total));
         let (built, faults) = debug_span!("build").in_scope(|| build(model, self.last.as_ref()));
         let world = Arc::clone(&built.world);
         self.last = Some(built);
@@ -95,6 +101,7 @@ impl Pipeline {
             ramps: Arc::new(held.ramps),
             budgets: Arc::new(held.budgets),
             rates: Arc::new(rates),
+            refused: Arc::new(totals.collect()),
             until: held.until,
         }
     }

@@ -100,6 +100,9 @@ pub struct ServicePort {
     /// The Pods' port; the same as `port` if absent.
     #[serde(default)]
     pub target_port: Option<IntOrString>,
+    /// The port at which every node of the cluster accepts it, if its type has one.
+    #[serde(default)]
+    pub node_port: Option<u16>,
     /// `TCP` if absent.
     #[serde(default)]
     pub protocol: Option<String>,

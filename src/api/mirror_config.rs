@@ -75,6 +75,10 @@ pub struct MirrorConfig {
     /// How many copies all sidecars may send in a second, together; the share is lowered for it. Any number if absent.
     #[serde(default)]
     pub max_requests_per_second: Option<u32>,
+    /// What the Pods behind the target may ask of others, as long as they only receive copies: `read-only` lets safe methods
+    /// through, `deny` nothing, `off` everything. `off` if absent.
+    #[serde(default)]
+    pub quarantine: Option<Value>,
     /// A host that gets the copies, where it is no Service: instead of `namespace`, `service` and `port`.
     #[serde(default)]
     pub external: Option<ExternalTarget>,

@@ -42,6 +42,9 @@ pub struct PluginConfigStatus {
     /// The largest share, in millionths, at which there are not more copies in a second than there may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_share: Option<i32>,
+    /// About how many calls its quarantine has refused, by all sidecars that report them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused_calls: Option<i64>,
 }
 
 /// That a budget was exceeded.

@@ -10,6 +10,7 @@ use crate::model::Model;
 use crate::observe;
 use crate::observe::Watching;
 use crate::pipeline::Step;
+use crate::server::Held;
 use crate::server::Stats;
 
 /// Both ends of it.
@@ -26,6 +27,14 @@ impl Observing {
         let budgets: BTreeMap<_, _> = budgets
             .map(|(rule, (watched, _))| (rule.clone(), *watched))
             .collect();
+        let held = model.groups.iter().filter_map(|(id, group)| {
+            let quarantine = group.quarantine.as_ref()?;
+            Some((id.clone(), quarantine.rules.clone()))
+        });
+        self.stats.refusals().expect(Held {
+            nodes: Arc::clone(&model.nodes),
+            rules: held.collect(),
+        });
         let gates = step.ramps.iter();
         let gates = gates.filter_map(|(rule, progress)| Some((rule.clone(), progress.gated?)));
         let exceeded = step

@@ -132,6 +132,10 @@ codes! {
     TooManySelections = "MP336", Error, "more mirrors, or kinds of request, than one destination can have";
     OwnCalls = "MP337", Info, "callers that are behind the target of a mirror themselves";
     CredentialsStripped = "MP341", Info, "copies to another namespace, or to a host outside, without credentials";
+    QuarantineLive = "MP351", Warning, "a quarantine that is not applied, as its Pods are live too";
+    QuarantineOverruled = "MP352", Info, "a quarantine that is stricter, as another configuration asks for more";
+    QuarantineUnguarded = "MP353", Warning, "a quarantine without sidecars that could keep it";
+    QuarantineRefused = "MP354", Info, "calls that a quarantine has refused";
     // Endpoints, workloads and sidecars.
     BadEndpoint = "MP401", Warning, "an endpoint that cannot be used";
     BadListenAddress = "MP402", Error, "a listen address that cannot be used";

@@ -265,6 +265,7 @@ mod tests {
             credentials: None,
             budget: None,
             rate: None,
+            quarantine: None,
             terms: Arc::default(),
         };
         let refs = json!([{"kind": "Service", "namespace": "pipy", "name": "v1"}]);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use super::Fraction;
+use super::RefusedCalls;
 use super::Verdict;
 use crate::name::Namespaced;
 
@@ -68,6 +69,8 @@ pub struct Findings {
     pub shares: BTreeMap<Namespaced, Fraction>,
     /// What copies say to the gate of a step, by the name of that; likewise.
     pub gates: BTreeMap<Namespaced, (u64, Verdict)>,
+    /// The calls that were refused for the rules that ask for a quarantine, in round numbers.
+    pub refused: BTreeMap<Namespaced, RefusedCalls>,
 }
 
 impl Rate {

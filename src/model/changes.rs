@@ -23,9 +23,12 @@ impl Changes {
         let Group {
             capture,
             destinations,
+            quarantine,
         } = after;
         let mut changes = Self {
-            rest: *capture != before.capture || destinations.len() != before.destinations.len(),
+            rest: *capture != before.capture
+                || destinations.len() != before.destinations.len()
+                || *quarantine != before.quarantine,
             ..Self::default()
         };
         for (before, after) in before.destinations.iter().zip(destinations) {

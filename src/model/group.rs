@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use super::{Backend, Capture, Mirror};
+use super::{Backend, Capture, Mirror, Quarantine};
 use crate::name::Namespaced;
 
 /// How it is known that a port speaks HTTP.
@@ -54,8 +54,10 @@ pub struct Destination {
 pub struct Group {
     /// How the sidecar gets hold of its application's requests.
     pub capture: Capture,
-    /// The destinations it handles, sorted by name. All other traffic passes through.
+    /// The destinations it handles, sorted by name. All other traffic passes through, but for what is in quarantine.
     pub destinations: Vec<Destination>,
+    /// What it refuses to its application, if that only receives copies.
+    pub quarantine: Option<Quarantine>,
 }
 
 /// Names a [`Group`]. It depends on which rules apply and not on what they say, so that it outlives a change of a share.

@@ -11,6 +11,7 @@ mod copy;
 mod fraction;
 mod group;
 mod mirror;
+mod quarantine;
 mod ramp;
 mod selection;
 mod subset;
@@ -24,6 +25,7 @@ pub use copy::{CopyHost, CopyPolicy, Credentials, HeaderEdits, NewPath, Sampled}
 pub use fraction::Fraction;
 pub use group::{Certainty, Destination, DestinationPort, Group, GroupId, Model};
 pub use mirror::{Limits, Mirror, Sticky, Terms};
+pub use quarantine::{Bounds, Call, Quarantine, RefusedCalls, Strictness};
 pub use ramp::{Brake, Gate, Gated, Ramp, RampStep, Verdict};
 pub use selection::{Field, Selection, Text};
 pub use subset::Subset;

@@ -138,11 +138,16 @@ pub async fn run(
             missed = (instant, silent(&sidecars, &reporting, &asked, now));
         }
         let shares = governor.shares().clone();
+        let refused = stats.refusals().all();
+        let refused = refused
+            .iter()
+            .map(|(rule, one)| (rule.clone(), one.roughly()));
         let found = Findings {
             blown,
             silent: missed.1.clone(),
             shares,
             gates,
+            refused: refused.collect(),
         };
         findings.send_if_modified(|before| {
             let differs = **before != found;

@@ -13,11 +13,14 @@ use super::crowded;
 use super::graph;
 use super::graph::{Cuts, Edge, Findings};
 use super::places::Places;
+use super::quarantine::{Held, Quarantines};
 use super::services::Services;
 use super::unchanged::or_as_before;
 use crate::diag::Report;
 use crate::dialect::{PluginRole, Plugins};
-use crate::model::{Capture, Destination, DestinationPort, Group, GroupId, Mirror, Model, Subset};
+use crate::model::{
+    Capture, Destination, DestinationPort, Group, GroupId, Mirror, Model, Strictness, Subset,
+};
 use crate::name::Namespaced;
 
 /// What there is to choose from.
@@ -32,6 +35,8 @@ pub(super) struct Offers<'a> {
     pub(super) services: &'a Services<'a>,
     /// Where their ports lead.
     pub(super) places: &'a Places<'a>,
+    /// Who only receives copies.
+    pub(super) quarantines: &'a Quarantines<'a>,
 }
 
 /// The destinations of a set of plugins, with the claims on each in the order of the mirrors.
@@ -80,10 +85,10 @@ impl<'a> Offers<'a> {
             cuts: Cuts::new(),
         };
         let no_own = Cuts::new();
-        let fallback = id(default, None, &nothing, &no_own);
+        let fallback = id(default, None, &nothing, &no_own, None);
         let mut groups = BTreeMap::new();
         let mut missed = BTreeSet::new();
-        let group = self.group(default, None, &nothing, &no_own, &mut missed);
+        let group = self.group(default, None, &nothing, &no_own, None, &mut missed);
         groups.insert(fallback.clone(), Arc::new(group));
         let mut findings = Findings::default();
         let offers = callers.sets.iter();
@@ -94,16 +99,20 @@ impl<'a> Offers<'a> {
                 return fallback.clone();
             };
             let namespace = class.namespace.as_str();
-            // Callers differ by namespace only if one of the destinations is in it.
-            let home = Some(namespace).filter(|home| offer.namespaces.contains(home));
+            let held = self.quarantines.held(class.behind);
+            // Callers differ by namespace only if one of the destinations is in it, or one of those to whom those in
+            // quarantine may speak.
+            let home =
+                Some(namespace).filter(|home| held.is_some() || offer.namespaces.contains(home));
             let id = ids
                 .entry((class.capture, home, class.set, class.behind))
                 .or_insert_with(|| {
                     let behind = callers.behind.get(class.behind);
                     let own = offer.own(behind.map_or(&[], Vec::as_slice));
-                    let id = id(class.capture, home, offer, &own);
-                    let made =
-                        || Arc::new(self.group(class.capture, home, offer, &own, &mut missed));
+                    let id = id(class.capture, home, offer, &own, held);
+                    let made = || {
+                        Arc::new(self.group(class.capture, home, offer, &own, held, &mut missed))
+                    };
                     groups.entry(id.clone()).or_insert_with(made);
                     self.report_own(offer, &own, &mut findings);
                     id
@@ -198,9 +207,14 @@ impl<'a> Offers<'a> {
         home: Option<&str>,
         offer: &Offer<'_>,
         own: &Cuts<'_>,
+        held: Option<&Held>,
         missed: &mut BTreeSet<Missed>,
     ) -> Group {
-        let destinations = offer.destinations.iter();
+        let quarantine =
+            held.map(|held| (self.quarantines).model(held, capture, home.unwrap_or_default()));
+        // Where nothing passes there is nothing to copy.
+        let is_closed = held.is_some_and(|held| held.strictness == Strictness::Deny);
+        let destinations = offer.destinations.iter().filter(|_| !is_closed);
         let destinations = destinations.filter_map(|(name, claims)| {
             let service = self.services.get(name)?;
             let is_kept = |claim: &&&Claim<'_>| {
@@ -235,6 +249,7 @@ impl<'a> Offers<'a> {
         Group {
             capture,
             destinations,
+            quarantine,
         }
     }
 }
@@ -272,7 +287,13 @@ impl Grouped {
 
 /// Names a group by who it is for and which rules apply, not by what they say: it outlives a change of a share, a target,
 /// an endpoint or an order. `own` are the rules that apply to others only.
-fn id(capture: Capture, home: Option<&str>, offer: &Offer<'_>, own: &Cuts<'_>) -> GroupId {
+fn id(
+    capture: Capture,
+    home: Option<&str>,
+    offer: &Offer<'_>,
+    own: &Cuts<'_>,
+    held: Option<&Held>,
+) -> GroupId {
     let mut text = capture.to_string();
     for (destination, claims) in &offer.destinations {
         let place = if home == Some(destination.namespace.as_str()) {
@@ -289,6 +310,10 @@ fn id(capture: Capture, home: Option<&str>, offer: &Offer<'_>, own: &Cuts<'_>) -
     }
     for (destination, rule) in own {
         write!(text, "\nown {destination} {rule}").expect("writing to a string does not fail");
+    }
+    for rule in held.iter().flat_map(|held| &held.rules) {
+        let home = home.unwrap_or_default();
+        write!(text, "\nquarantine {home} {rule}").expect("writing to a string does not fail");
     }
     GroupId::new(format!(
         "{:032x}",

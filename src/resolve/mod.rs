@@ -6,7 +6,7 @@
 //! mesh config ──────────────────────────────┐
 //! plugins ─► chains ─► nodes ─► reach ──────┼─► graph ─► groups ─► Model
 //!        └─► rules ─► services ─► claims ───┘
-//!                         └─► places ─► disguise
+//!                         └─► places ─► disguise ─► quarantine
 //! ```
 //!
 //! Switching a mirror off, in whatever way, changes only the mirror. A destination that a rule names is handled by the
@@ -25,11 +25,14 @@ mod disguise;
 mod endpoints;
 mod graph;
 mod groups;
+mod harmless;
 mod nodes;
 mod parts;
 mod places;
 mod protocol;
+mod quarantine;
 mod reach;
+mod refused;
 mod services;
 mod stops;
 mod targets;
@@ -50,6 +53,8 @@ use crate::source::{Objects, Sourced};
 use callers::Callers;
 use groups::Grouped;
 use places::Places;
+use quarantine::{Asked, Quarantines};
+pub use refused::refused;
 
 /// What the operator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +123,9 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
     report_unused(&rules, &chains, &plugins, &mut report);
     let stopped = stops::stopped(&rules, objects, mesh_config, &mut report);
 
-    let services = services::Services::read(objects, &named_services(&rules), &mut report);
+    let mut named = named_services(&rules);
+    named.extend(quarantine::named(&rules, objects));
+    let services = services::Services::read(objects, &named, &mut report);
     let mut claims = claims::settle(&rules, &services, &mut report);
     let places = Places::find(&services, &claims);
     disguise::uncover(&mut claims, &services, &places, &mut report);
@@ -130,21 +137,26 @@ pub fn resolve(objects: &Objects, settings: &Settings, kept: &Kept) -> Resolved 
         report_policy_off(mesh_config, &rules, &plugins, &mut report);
     }
 
+    let asked = Asked::read(&rules, &claims, is_on);
+    let mut targets = behind::targets(&claims, &services);
+    asked.add_neighbours(objects, &mut targets);
     let callers = Callers::find(
         objects,
         &chains,
         &kept.captures,
         settings.capture,
-        &behind::targets(&claims, &services),
+        &targets,
         kept.grouped.callers.as_ref(),
     );
     report.extend(callers.report.iter().cloned());
+    let quarantines = Quarantines::settle(&asked, &callers, &services, objects, &mut report);
     let offers = groups::Offers {
         is_on,
         plugins: &plugins,
         claims: &claims,
         services: &services,
         places: &places,
+        quarantines: &quarantines,
     };
     let (model, grouped) = offers.model(&callers, settings.capture, &kept.grouped, &mut report);
     Resolved {

@@ -113,6 +113,7 @@ mod tests {
                 name: name.map(str::to_owned),
                 port: 80,
                 target_port: None,
+                node_port: None,
                 protocol: transport.map(str::to_owned),
                 app_protocol: app_protocol.map(str::to_owned),
             };
@@ -150,6 +151,7 @@ mod tests {
                 name: name.map(str::to_owned),
                 port: 443,
                 target_port: None,
+                node_port: None,
                 protocol: transport.map(str::to_owned),
                 app_protocol: app_protocol.map(str::to_owned),
             };
@@ -178,6 +180,7 @@ mod tests {
                 name: name.map(str::to_owned),
                 port: 80,
                 target_port: None,
+                node_port: None,
                 protocol: None,
                 app_protocol: app_protocol.map(str::to_owned),
             };

@@ -83,13 +83,20 @@ impl Lineage {
 }
 
 fn culprits(old: &Group, new: &Group) -> BTreeSet<Culprit> {
+    let held = [&old.quarantine, &new.quarantine];
+    let held = held.into_iter().flatten();
+    let is_other = old.quarantine != new.quarantine;
+    let held = held
+        .filter(|_| is_other)
+        .flat_map(|quarantine| &quarantine.rules);
+    let held = held.map(|rule| Culprit::Rule(rule.clone()));
     let (old, new) = (by_service(old), by_service(new));
     let services: BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
     let of = |service| {
         let [old, new] = [&old, &new].map(|side| side.get(service).copied());
         changed(service, old, new)
     };
-    services.into_iter().flat_map(of).collect()
+    services.into_iter().flat_map(of).chain(held).collect()
 }
 
 fn by_service(group: &Group) -> BTreeMap<&Namespaced, &Destination> {
@@ -225,6 +232,7 @@ mod tests {
         let group = Group {
             capture: Capture::Explicit(([127, 0, 0, 1], 1).into()),
             destinations,
+            quarantine: None,
         };
         let model = Model {
             nodes: Arc::default(),

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tonic::service::Routes;
 
+use super::access_logs::AccessLogs;
 use super::clients::Clients;
 use super::csds::Csds;
 use super::entrance::Entrance;
@@ -23,6 +24,7 @@ use super::operations;
 use super::routing::Discovery;
 use super::routing::Services;
 use super::stats::Stats;
+use crate::proto::envoy::service::accesslog::v3::access_log_service_server as access_log;
 use crate::proto::envoy::service::load_stats::v3::load_reporting_service_server as load_stats;
 use crate::proto::envoy::service::status::v3::client_status_discovery_service_server as status;
 use crate::snapshot::World;
@@ -74,8 +76,13 @@ pub async fn serve(
         gate: Arc::clone(&gate),
         loads: Arc::clone(stats.loads()),
     };
+    let access_logs = AccessLogs {
+        gate: Arc::clone(&gate),
+        refusals: Arc::clone(stats.refusals()),
+    };
     let routes = Routes::new(status::ClientStatusDiscoveryServiceServer::new(csds))
-        .add_service(load_stats::LoadReportingServiceServer::new(reports));
+        .add_service(load_stats::LoadReportingServiceServer::new(reports))
+        .add_service(access_log::AccessLogServiceServer::new(access_logs));
     let (routes, health) = operations::add_to(routes).await?;
     let services = Services {
         discovery: Discovery {

@@ -34,6 +34,7 @@
 //! | `roster` | who is connected, and how each client is, for operators and roll-outs |
 //! | `clients`, `csds` | what each client was sent and said of it, resource by resource |
 //! | `loads`, `load_reports` | what sidecars report of the requests to clusters, and of which they are asked to |
+//! | `refusals`, `access_logs` | what sidecars report to have refused to those in quarantine |
 //! | `trials` | what canaries make of what they try |
 //! | `operations` | health and reflection |
 //!
@@ -41,6 +42,7 @@
 //! requests and snapshots, and asked for the next response only when the client can take one. So a slow client delays
 //! itself alone, and then gets the newest state.
 
+mod access_logs;
 mod ads;
 mod client;
 mod clients;
@@ -63,6 +65,7 @@ mod node_matcher;
 mod one_task;
 mod operations;
 mod order;
+mod refusals;
 mod roster;
 mod routing;
 mod session;
@@ -82,6 +85,7 @@ pub use entrance::Entrance;
 pub use entrance::Keepalive;
 pub use listen::listen;
 pub use loads::{Load, Loads, Wanted};
+pub use refusals::{Held, Refusals};
 pub use roster::{Delivery, Event, Rejection, Sidecar};
 pub(crate) use roster::{Member, Record};
 pub use stats::Stats;

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use prometheus_client::registry::Unit;
 
 use super::loads::Loads;
+use super::refusals::Refusals;
 use super::roster::Member;
 use super::roster::Roster;
 use super::roster::Sidecar;
@@ -39,6 +40,7 @@ pub struct Stats {
     roster: Arc<Roster>,
     trials: Trials,
     loads: Arc<Loads>,
+    refusals: Arc<Refusals>,
     open: PerVariant<Gauge>,
     opened: PerVariant<Counter>,
     pushed: PerType<Counter>,
@@ -92,6 +94,7 @@ impl Default for Stats {
             roster: Arc::default(),
             trials: Trials::default(),
             loads: Arc::default(),
+            refusals: Arc::default(),
             open: per_variant(Gauge::default),
             opened: per_variant(Counter::default),
             pushed: per_type(Counter::default),
@@ -109,6 +112,11 @@ impl Stats {
     /// Offers everything that is counted to a registry.
     pub fn register(&self, registry: &mut Registry) {
         self.roster.register(registry);
+        registry.register(
+            "quarantine_refused_calls",
+            "Calls that sidecars of this control plane refused to those in quarantine",
+            self.refusals.metric(),
+        );
         let xds = registry.sub_registry_with_prefix("xds");
         xds.register(
             "streams",
@@ -176,6 +184,11 @@ impl Stats {
     /// What sidecars report of the requests to clusters.
     pub fn loads(&self) -> &Arc<Loads> {
         &self.loads
+    }
+
+    /// What sidecars refused to those in quarantine.
+    pub fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
     }
 
     /// The trials of configurations.

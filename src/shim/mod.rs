@@ -3,7 +3,7 @@
 //! ```text
 //! bootstrap ─► ads::client ─► support ─► config ─► state ─► plane ─► proxy ─┬─► upstream ─► pool
 //!                │  ▲ ACK/NACK                       │               │      └─► mirror ─► buffer
-//!                └──┴── sotw, delta                  └─► listener ───┘
+//!                └──┴── sotw, delta                  └─► listener ───┴─► access_log
 //! ```
 //!
 //! It sees only the wire: nothing of the control plane but its messages. It accepts the subset of Envoy's API that it
@@ -11,6 +11,7 @@
 //!
 //! The copy of a request never delays or fails the request: it runs in its own task, behind a bounded buffer.
 
+mod access_log;
 mod ads;
 mod body;
 mod bootstrap;
@@ -94,7 +95,9 @@ impl Shim {
         let (serving_now, serving) = watch::channel(Serving::new());
         let (listeners, commands) = mpsc::channel(1);
         let stats = Arc::<Stats>::default();
+        let (refused, entries) = mpsc::channel(access_log::WAITING);
         let proxy = Arc::new(Proxy {
+            refused,
             plane: planes,
             stats: Arc::clone(&stats),
             tasks: tasks.clone(),
@@ -113,6 +116,8 @@ impl Shim {
                 load_reports::run(client.bootstrap.clone(), client.node(), Arc::clone(&stats));
             tasks.spawn(reports);
         }
+        let told = access_log::run(client.bootstrap.clone(), client.node(), entries);
+        tasks.spawn(told);
         Ok(Self {
             client: tasks.spawn(client.run()),
             serving,

@@ -10,15 +10,17 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+use super::access_log;
+use super::access_log::Entry;
 use super::body::{Body, Tee, full};
 use super::config::{Action, Listener};
 use super::plane::Plane;
 use super::stats::Stats;
 use super::task::Tasks;
 use super::upstream::{Failure, Upstream};
-use super::{framing, headers, mirror, upgrade};
+use super::{edit, framing, headers, mirror, upgrade};
 
 /// What all requests share.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(super) struct Proxy {
     pub(super) plane: watch::Receiver<Arc<Plane>>,
     pub(super) stats: Arc<Stats>,
     pub(super) tasks: Tasks,
+    /// What is told to the control plane.
+    pub(super) refused: mpsc::Sender<Entry>,
 }
 
 /// An answer of the proxy itself.
@@ -84,9 +88,16 @@ impl Proxy {
             self.stats.route(name);
         }
         let (cluster, mirrors) = match &route.action {
-            Action::Respond(status, text) => {
+            Action::Respond(status, text, headers) => {
                 let mut response = Response::new(full(text.clone()));
                 *response.status_mut() = *status;
+                edit::apply(headers, response.headers_mut());
+                if listener.tells && *status == StatusCode::FORBIDDEN {
+                    let status = status.as_u16().into();
+                    let entry = access_log::entry(&head.method, authority.as_str(), status);
+                    // If there is no room it is not told.
+                    drop(self.refused.try_send(entry));
+                }
                 return Ok(response);
             }
             Action::Forward { cluster, mirrors } => (cluster, mirrors),

@@ -155,6 +155,7 @@ pub(super) const SUPPORTED: &[(&str, &[&str])] = &[
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         &[
             "stat_prefix",
+            "access_log",
             "codec_type",
             "rds",
             "early_header_mutation_extensions",
@@ -171,6 +172,34 @@ pub(super) const SUPPORTED: &[(&str, &[&str])] = &[
             "skip_xff_append",
             "preserve_external_request_id",
         ],
+    ),
+    (
+        "envoy.config.accesslog.v3.AccessLog",
+        &["name", "filter", "typed_config"],
+    ),
+    (
+        "envoy.config.accesslog.v3.AccessLogFilter",
+        &["grpc_status_filter"],
+    ),
+    ("envoy.config.accesslog.v3.GrpcStatusFilter", &["statuses"]),
+    (
+        "envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig",
+        &["common_config"],
+    ),
+    (
+        // Whatever cluster it is: there is one control plane. Entries wait for a second.
+        "envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig",
+        &[
+            "log_name",
+            "grpc_service",
+            "transport_api_version",
+            "buffer_flush_interval",
+        ],
+    ),
+    ("envoy.config.core.v3.GrpcService", &["envoy_grpc"]),
+    (
+        "envoy.config.core.v3.GrpcService.EnvoyGrpc",
+        &["cluster_name"],
     ),
     (
         "envoy.extensions.filters.network.http_connection_manager.v3.Rds",
@@ -286,7 +315,14 @@ pub(super) const SUPPORTED: &[(&str, &[&str])] = &[
     ),
     (
         "envoy.config.route.v3.Route",
-        &["name", "match", "route", "direct_response", "stat_prefix"],
+        &[
+            "name",
+            "match",
+            "route",
+            "direct_response",
+            "response_headers_to_add",
+            "stat_prefix",
+        ],
     ),
     (
         "envoy.config.route.v3.RouteMatch",

@@ -10,10 +10,8 @@ use serde_json::{Value, json};
 use super::IpFamilies;
 use super::security::{Credential, Tls};
 use super::transparent;
+use crate::translate::names::CONTROL_PLANE;
 use crate::translate::names::RUNTIME;
-
-/// The cluster that leads to the control plane.
-const CONTROL_PLANE: &str = "control-plane";
 
 /// Where the control plane listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

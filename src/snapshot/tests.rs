@@ -42,6 +42,7 @@ pub(super) fn group(share: u32) -> Group {
                 )],
             }],
         }],
+        quarantine: None,
     }
 }
 

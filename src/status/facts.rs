@@ -36,6 +36,8 @@ pub struct Facts {
     pub budgets: Arc<BTreeMap<Namespaced, (Watched, Option<Blown>)>>,
     /// How many copies there may be in a second, and the shares for that.
     pub rates: Arc<BTreeMap<Namespaced, Rate>>,
+    /// About how many calls were refused for the rules that ask for a quarantine, by the sidecars of this control plane.
+    pub refused: Arc<BTreeMap<Namespaced, u64>>,
     /// The changes that are not everywhere.
     pub rollouts: Vec<Status>,
 }

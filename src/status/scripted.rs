@@ -198,6 +198,7 @@ fn facts(plugins: &[String], message: &str) -> Option<Arc<Facts>> {
         ramps: Arc::default(),
         budgets: Arc::default(),
         rates: Arc::default(),
+        refused: Arc::default(),
         rollouts: Vec::new(),
     }))
 }

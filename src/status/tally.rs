@@ -7,7 +7,7 @@
 //! A rule has the generation of its object, the sidecars that it is for, and those of them that have it. Who rejects it is
 //! in `rejects`, and why in `says`; `blown` are budgets that were exceeded,
 //! `sent` copies in a second where that is limited, `fared` those of a step with a gate: its name, how many came to an end and
-//! how many of them failed.
+//! how many of them failed; `refused` calls of those in quarantine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub(super) struct Tally {
     pub(super) sent: BTreeMap<Namespaced, u64>,
     /// By PluginConfig: what became of copies in a step with a gate, and the name of that.
     pub(super) fared: BTreeMap<Namespaced, (u64, Outcomes)>,
+    /// By PluginConfig: about how many calls its quarantine has refused.
+    pub(super) refused: BTreeMap<Namespaced, u64>,
 }
 
 /// How far a rule is.
@@ -89,12 +91,16 @@ impl Tally {
                 .collect(),
             sent: BTreeMap::new(),
             fared: BTreeMap::new(),
+            refused: BTreeMap::clone(&facts.refused),
         }
     }
 
     /// Whether there is nothing to tell.
     pub(super) fn is_empty(&self) -> bool {
-        self.rules.is_empty() && self.chains.is_empty() && self.blown.is_empty()
+        self.rules.is_empty()
+            && self.chains.is_empty()
+            && self.blown.is_empty()
+            && self.refused.is_empty()
     }
 
     /// As text.
@@ -123,6 +129,10 @@ impl Tally {
             let numbers = (format!("{step:016x}"), *ended, *failed);
             text.fared.insert(rule.to_string(), numbers);
         }
+        let refused = self.refused.iter();
+        text.refused = refused
+            .map(|(rule, count)| (rule.to_string(), *count))
+            .collect();
         // Text and numbers are always representable.
         serde_json::to_string(&text).unwrap_or_default()
     }
@@ -165,6 +175,9 @@ impl Tally {
                 },
             );
             tally.fared.insert(rule.parse().ok()?, fared);
+        }
+        for (rule, count) in &text.refused {
+            tally.refused.insert(rule.parse().ok()?, *count);
         }
         Some(tally)
     }
@@ -213,6 +226,12 @@ pub(super) fn fared<'a>(
     fared.fold(Outcomes::default(), |sum, (_, one)| sum.plus(*one))
 }
 
+/// About how many calls the quarantine of a rule has refused, in all of these.
+pub(super) fn refused<'a>(tallies: impl IntoIterator<Item = &'a Tally>, rule: &Namespaced) -> u64 {
+    let counts = tallies.into_iter().filter_map(|one| one.refused.get(rule));
+    counts.fold(0, |sum, count| sum.saturating_add(*count))
+}
+
 /// How many sidecars of all of these a chain selects.
 pub(super) fn selected<'a>(
     tallies: impl IntoIterator<Item = &'a Tally>,
@@ -235,6 +254,7 @@ struct Text {
     sent: BTreeMap<String, u64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     fared: BTreeMap<String, (String, u64, u64)>,
+    refused: BTreeMap<String, u64>,
     /// By rule, the first node that rejects it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     rejects: BTreeMap<String, String>,
@@ -251,6 +271,7 @@ mod tests {
     use super::REASONS;
     use super::Tally;
     use super::fared;
+    use super::refused;
     use super::selected;
     use super::spread;
     use crate::name::Namespaced;
@@ -271,6 +292,7 @@ mod tests {
             blown: BTreeMap::new(),
             sent: BTreeMap::new(),
             fared: BTreeMap::new(),
+            refused: BTreeMap::new(),
         }
     }
 
@@ -305,6 +327,19 @@ mod tests {
         assert_eq!(fared(&all, &rule, 7), sum);
         let text = told(u64::MAX, 1_000, 30).to_text();
         assert_eq!(Tally::from_text(&text), Some(told(u64::MAX, 1_000, 30)));
+    }
+
+    #[test]
+    fn what_was_refused_is_told_and_added_up() {
+        let rule = Namespaced::new("curl", "rule");
+        let told = |count| Tally {
+            refused: BTreeMap::from([(rule.clone(), count)]),
+            ..Tally::default()
+        };
+        assert!(!told(1).is_empty());
+        assert_eq!(Tally::from_text(&told(7).to_text()), Some(told(7)));
+        let all = [told(20), Tally::default(), told(50)];
+        assert_eq!((refused(&all, &rule), refused([], &rule)), (70, 0));
     }
 
     #[test]

@@ -138,6 +138,11 @@ pub(super) fn wanted(
                     let share = governor.share(name).unwrap_or(CAREFUL).millionths();
                     fields["rateShare"] = Value::from(share);
                 }
+                let own = facts.refused.get(name).copied().unwrap_or_default();
+                let refused = own.saturating_add(tally::refused(others, name));
+                if refused > 0 {
+                    fields["refusedCalls"] = Value::from(refused);
+                }
                 fields
             }
         };

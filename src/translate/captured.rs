@@ -26,17 +26,19 @@ use envoy_types::pb::envoy::config::listener::v3::{
     Filter, FilterChain, FilterChainMatch, Listener, ListenerFilter,
 };
 use envoy_types::pb::envoy::extensions::filters::listener::http_inspector::v3::HttpInspector;
-use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{HttpConnectionManager, HttpFilter};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::UpgradeConfig;
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy::ClusterSpecifier;
 use envoy_types::pb::google::protobuf::BoolValue;
 use envoy_types::util::pack_any;
 
+use super::access_log;
 use super::cluster;
 use super::cookie;
 use super::listener;
-use super::names::{PASSTHROUGH, ServicePort};
+use super::names::{PASSTHROUGH, REFUSED, ServicePort};
+use super::quarantine;
 use super::values::{address, seconds};
 use crate::model::{Certainty, DestinationPort, Group};
 
@@ -54,20 +56,42 @@ const UPGRADES: [&str; 4] = ["websocket", "CONNECT", "spdy/3.1", "tcp"];
 /// The listeners of a group, by name.
 pub(super) fn listeners(group: &Group) -> Vec<Listener> {
     let ports = group.destinations.iter().flat_map(|each| &each.ports);
+    let otherwise = match group.quarantine {
+        None => PASSTHROUGH,
+        Some(_) => REFUSED,
+    };
     let mut listeners: Vec<_> = ports
-        .flat_map(|port| port.addresses.iter().map(|at| listener(port, *at)))
+        .flat_map(|port| {
+            let addresses = port.addresses.iter();
+            addresses.map(|at| of_destination(port, *at, otherwise))
+        })
         .collect();
+    listeners.extend(group.quarantine.iter().flat_map(quarantine::listeners));
     listeners.sort_by(|a, b| a.name.cmp(&b.name));
     listeners
 }
 
-fn listener(port: &DestinationPort, at: SocketAddr) -> Listener {
+fn of_destination(port: &DestinationPort, at: SocketAddr, otherwise: &str) -> Listener {
     let patience = match port.certainty {
         // No bound at all.
         Certainty::Said => 0,
         Certainty::Assumed => FIRST_BYTES_SECONDS,
     };
     let name = ServicePort::from(&*port.backend).to_string();
+    listener(at, &name, patience, otherwise, cookie::filters([port]))
+}
+
+/// Takes what comes to an address. HTTP goes by the routes of this name, all else to the cluster `otherwise`, and so does what
+/// says nothing for so many seconds.
+pub(super) fn listener(
+    at: SocketAddr,
+    name: &str,
+    patience: i64,
+    otherwise: &str,
+    cookies: Vec<HttpFilter>,
+) -> Listener {
+    // Only what is refused is told.
+    let is_told = otherwise == REFUSED;
     let is_http = FilterChainMatch {
         application_protocols: HTTP.map(str::to_owned).to_vec(),
         ..FilterChainMatch::default()
@@ -88,25 +112,48 @@ fn listener(port: &DestinationPort, at: SocketAddr) -> Listener {
         continue_on_listener_filters_timeout: true,
         filter_chains: vec![FilterChain {
             filter_chain_match: Some(is_http),
-            filters: vec![listener::http(connection_manager(&name, at, port))],
+            filters: vec![listener::http(connection_manager(
+                name, at, is_told, cookies,
+            ))],
             ..FilterChain::default()
         }],
         default_filter_chain: Some(FilterChain {
-            filters: vec![as_it_is(&name)],
+            filters: vec![as_it_is(name, otherwise)],
             ..FilterChain::default()
         }),
         ..Listener::default()
     }
 }
 
-fn connection_manager(name: &str, at: SocketAddr, port: &DestinationPort) -> HttpConnectionManager {
-    let common = listener::connection_manager(name, name, cookie::filters([port]));
+/// Takes what comes to an address, and lets all of it pass as if it were not there.
+pub(super) fn unlooked(at: SocketAddr, name: &str) -> Listener {
+    Listener {
+        name: at.to_string(),
+        address: address(at),
+        bind_to_port: Some(BoolValue { value: false }),
+        traffic_direction: TrafficDirection::Outbound.into(),
+        filter_chains: vec![FilterChain {
+            filters: vec![as_it_is(name, PASSTHROUGH)],
+            ..FilterChain::default()
+        }],
+        ..Listener::default()
+    }
+}
+
+fn connection_manager(
+    name: &str,
+    at: SocketAddr,
+    is_told: bool,
+    cookies: Vec<HttpFilter>,
+) -> HttpConnectionManager {
+    let common = listener::connection_manager(name, name, cookies);
     let upgrades = UPGRADES.iter().map(|upgrade| UpgradeConfig {
         upgrade_type: (*upgrade).to_owned(),
         ..UpgradeConfig::default()
     });
     HttpConnectionManager {
         upgrade_configs: upgrades.collect(),
+        access_log: is_told.then(access_log::of_requests).into_iter().collect(),
         http_protocol_options: common.http_protocol_options.map(|options| {
             Http1ProtocolOptions {
                 // HTTP/1.0 need not name a host, and the proxy refuses what names none.
@@ -119,11 +166,15 @@ fn connection_manager(name: &str, at: SocketAddr, port: &DestinationPort) -> Htt
 }
 
 /// Byte for byte, for as long as both ends like.
-fn as_it_is(name: &str) -> Filter {
+fn as_it_is(name: &str, cluster: &str) -> Filter {
     let proxy = TcpProxy {
         stat_prefix: name.to_owned(),
-        cluster_specifier: Some(ClusterSpecifier::Cluster(PASSTHROUGH.to_owned())),
+        cluster_specifier: Some(ClusterSpecifier::Cluster(cluster.to_owned())),
         idle_timeout: seconds(0),
+        access_log: (cluster == REFUSED)
+            .then(access_log::of_connections)
+            .into_iter()
+            .collect(),
         ..TcpProxy::default()
     };
     Filter {

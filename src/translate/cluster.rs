@@ -23,10 +23,11 @@ use super::external;
 use super::latency;
 use super::names::{ClusterName, ServicePort};
 use super::passthrough;
+use super::quarantine;
 use super::tls;
 use super::unaltered;
 use super::values::{ads, duration, number, seconds};
-use crate::model::{Backend, Capture, Group, Mirror, Protocol, Target};
+use crate::model::{Backend, Bounds, Capture, Group, Mirror, Protocol, Quarantine, Target};
 
 /// Seconds after which a connection that nobody uses is closed. Servers close theirs as well, many after 2 to 5 s, and a
 /// request that meets such a close on its way is lost: 10 % and more were, at the worst moment. Without the proxy a
@@ -53,6 +54,13 @@ pub(super) fn clusters(group: &Group) -> Vec<Cluster> {
         Capture::Explicit(_) => passthrough::cluster(),
         Capture::Transparent => captured::passthrough(),
     });
+    if let Some(Quarantine {
+        bounds: Bounds::Addresses { .. },
+        ..
+    }) = &group.quarantine
+    {
+        add(quarantine::cluster());
+    }
     for port in group.destinations.iter().flat_map(|each| &each.ports) {
         if let Capture::Explicit(_) = group.capture {
             add(primary(&port.backend));

@@ -18,6 +18,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::util::pack_any;
 
+use super::access_log;
 use super::cookie;
 use super::framing;
 use super::names::{LISTENER, ROUTES};
@@ -29,17 +30,22 @@ use crate::model::Group;
 /// The most streams that an HTTP/2 connection can have (RFC 9113, section 5.1.1).
 const STREAMS: u32 = 0x7fff_ffff;
 
-/// The forward proxy at this address.
+/// The forward proxy at this address. If it refuses anything, it tells of it.
 pub(super) fn forward_proxy(at: SocketAddr, group: &Group) -> Listener {
     let ports = group.destinations.iter().flat_map(|each| &each.ports);
     let mut filters = cookie::filters(ports);
     filters.push(passthrough::filter());
+    let told = group.quarantine.iter().map(|_| access_log::of_requests());
+    let manager = HttpConnectionManager {
+        access_log: told.collect(),
+        ..connection_manager(LISTENER, ROUTES, filters)
+    };
     Listener {
         name: LISTENER.to_owned(),
         address: address(at),
         traffic_direction: TrafficDirection::Outbound.into(),
         filter_chains: vec![FilterChain {
-            filters: vec![http(connection_manager(LISTENER, ROUTES, filters))],
+            filters: vec![http(manager)],
             ..FilterChain::default()
         }],
         ..Listener::default()

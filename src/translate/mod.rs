@@ -17,6 +17,7 @@
 //! A protobuf map is encoded in random order by the `envoy-types` messages, and a version is a hash of the encoding: no
 //! map in them holds more than one entry.
 
+mod access_log;
 mod body;
 mod captured;
 mod cases;
@@ -33,6 +34,7 @@ mod listener;
 pub mod names;
 mod passthrough;
 mod policy;
+mod quarantine;
 mod route;
 mod runtime;
 mod script;

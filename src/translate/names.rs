@@ -19,6 +19,8 @@ pub const ROUTES: &str = "outbound";
 pub const RUNTIME: &str = "mirrorplane";
 /// The cluster, and the DNS cache, of requests to hosts that no rule names.
 pub const PASSTHROUGH: &str = "passthrough";
+/// The cluster, of the bootstrap, that leads to the control plane.
+pub const CONTROL_PLANE: &str = "control-plane";
 /// The header that tells a copy from a request; its value is the `namespace/name` of the rule.
 pub const MIRROR_HEADER: &str = "x-mirror-shadow";
 /// The header that tells the routes how the body of a request is delimited. It leaves no sidecar.
@@ -30,6 +32,15 @@ pub const SPARED_UPGRADE: &str = "spared_upgrade";
 
 /// The header in which a copy keeps `x-forwarded-for` until it leaves. It leaves no sidecar.
 pub const FORWARDED_HEADER: &str = "x-mirrorplane-xff";
+
+/// What belongs to the quarantine of transparent capture: routes, and the statistics of what they refuse.
+pub const QUARANTINE: &str = "quarantine";
+/// Those to whom a workload in quarantine may speak: a virtual host, and statistics of connections.
+pub const OPEN: &str = "open";
+/// The cluster that has no endpoints: connections to it are cut off.
+pub const REFUSED: &str = "refused";
+/// The header of an answer that says that the sidecar refused the request, and how strict it is.
+pub const QUARANTINE_HEADER: &str = "x-mirrorplane-quarantine";
 
 const SHADOW: &str = "shadow";
 const SHARE: &str = "mirror.";
@@ -123,6 +134,8 @@ pub enum ClusterName {
     },
     /// Requests to hosts that no rule names.
     Passthrough,
+    /// Connections that are not to go anywhere.
+    Refused,
 }
 
 impl ClusterName {
@@ -130,7 +143,7 @@ impl ClusterName {
     pub fn rule(&self) -> Option<&Namespaced> {
         match self {
             Self::Shadow { rule, .. } | Self::Outside { rule, .. } => Some(rule),
-            Self::Primary(_) | Self::Passthrough => None,
+            Self::Primary(_) | Self::Passthrough | Self::Refused => None,
         }
     }
 }
@@ -159,6 +172,7 @@ impl fmt::Display for ClusterName {
             Self::Shadow { rule, target } => write!(f, "{SHADOW}|{rule}|{target}"),
             Self::Outside { rule, host } => write!(f, "{SHADOW}|{rule}|{host}"),
             Self::Passthrough => f.write_str(PASSTHROUGH),
+            Self::Refused => f.write_str(REFUSED),
         }
     }
 }
@@ -169,6 +183,7 @@ impl FromStr for ClusterName {
     fn from_str(text: &str) -> Result<Self, NotOurs> {
         match text.split_once('|') {
             None if text == PASSTHROUGH => Ok(Self::Passthrough),
+            None if text == REFUSED => Ok(Self::Refused),
             Some((SHADOW, rest)) => {
                 let (rule, target) = rest
                     .split_once('|')
@@ -256,6 +271,7 @@ mod tests {
                 "shadow|curl/mirror.config|[fd00::1]:443",
             ),
             (ClusterName::Passthrough, "passthrough"),
+            (ClusterName::Refused, "refused"),
         ] {
             assert_eq!(name.to_string(), text);
             assert_eq!(text.parse(), Ok(name));

@@ -78,8 +78,8 @@ pub(super) fn cluster() -> Cluster {
     }
 }
 
-/// Every host that no other virtual host claims, given the port that the proxy listens on.
-pub(super) fn virtual_host(listen: u16) -> VirtualHost {
+/// Every host that no other virtual host claims, given the port that the proxy listens on. What `first` matches does not pass.
+pub(super) fn virtual_host(listen: u16, first: Vec<Route>) -> VirtualHost {
     let rest = Route {
         r#match: Some(route::any_request()),
         action: Some(route::to_cluster(PASSTHROUGH, Vec::new())),
@@ -88,7 +88,11 @@ pub(super) fn virtual_host(listen: u16) -> VirtualHost {
     VirtualHost {
         name: PASSTHROUGH.to_owned(),
         domains: vec!["*".to_owned()],
-        routes: own_port(listen).into_iter().chain([rest]).collect(),
+        routes: own_port(listen)
+            .into_iter()
+            .chain(first)
+            .chain([rest])
+            .collect(),
         ..VirtualHost::default()
     }
 }

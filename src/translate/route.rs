@@ -16,12 +16,15 @@ use super::cases::Case;
 use super::cluster;
 use super::hosts;
 use super::hosts::HostForm;
-use super::names::{FORWARDED_HEADER, FRAMING_HEADER, PASSTHROUGH, ROUTES, ServicePort};
+use super::names::{
+    FORWARDED_HEADER, FRAMING_HEADER, OPEN, PASSTHROUGH, QUARANTINE, ROUTES, ServicePort,
+};
 use super::passthrough;
 use super::policy;
+use super::quarantine;
 use super::sticky;
 use super::values::seconds;
-use crate::model::{DestinationPort, Group, Mirror};
+use crate::model::{Bounds, DestinationPort, Group, Mirror, Quarantine};
 
 /// A route configuration. Its virtual hosts are made one by one as they are looked at: a group of many destinations has
 /// thousands, which as messages take ten times the memory of what is sent.
@@ -30,6 +33,7 @@ pub struct Routes<'g> {
     /// What listeners call it.
     pub name: String,
     pub(crate) hosts: Vec<Host<'g>>,
+    quarantine: Option<&'g Quarantine>,
 }
 
 /// What a virtual host is made of.
@@ -39,14 +43,18 @@ pub(crate) enum Host<'g> {
     Named(&'g DestinationPort, HostForm),
     /// A form of a destination port that is told by its address.
     Captured(&'g DestinationPort, HostForm),
+    /// Hosts that a quarantine leaves alone, on a forward proxy on this port.
+    Open(Vec<String>, u16),
     /// Everything else that comes to a forward proxy on this port.
     Rest(u16),
+    /// Everything that comes to a port that a quarantine watches.
+    Watched(&'g Quarantine),
 }
 
 impl Routes<'_> {
     /// The virtual hosts.
     pub fn virtual_hosts(&self) -> impl Iterator<Item = VirtualHost> {
-        self.hosts.iter().map(Host::message)
+        self.hosts.iter().map(|host| host.message(self.quarantine))
     }
 
     /// All but the virtual hosts.
@@ -78,11 +86,12 @@ impl PartialEq for Routes<'_> {
 }
 
 impl Host<'_> {
-    fn message(&self) -> VirtualHost {
+    fn message(&self, held: Option<&Quarantine>) -> VirtualHost {
         match self {
             Self::Named(port, form) => {
                 let primary = cluster::primary_name(&port.backend);
-                virtual_host(form.host.clone(), port, form, &primary, &[])
+                let refused = held.map(quarantine::refusals).unwrap_or_default();
+                virtual_host(form.host.clone(), port, form, &primary, &refused)
             }
             Self::Captured(port, form) => {
                 // The statistics go by this name, and `*` is in the routes of every port.
@@ -90,9 +99,19 @@ impl Host<'_> {
                     "*" => ServicePort::from(&*port.backend).to_string(),
                     host => host.to_owned(),
                 };
-                virtual_host(name, port, form, PASSTHROUGH, &[connect()])
+                let first = held.map_or_else(|| vec![connect()], quarantine::refusals);
+                virtual_host(name, port, form, PASSTHROUGH, &first)
             }
-            Self::Rest(listen) => passthrough::virtual_host(*listen),
+            Self::Open(hosts, listen) => VirtualHost {
+                name: OPEN.to_owned(),
+                domains: hosts.clone(),
+                ..passthrough::virtual_host(*listen, Vec::new())
+            },
+            Self::Rest(listen) => {
+                let refused = held.map(quarantine::refusals).unwrap_or_default();
+                passthrough::virtual_host(*listen, refused)
+            }
+            Self::Watched(quarantine) => quarantine::virtual_host(quarantine),
         }
     }
 }
@@ -111,10 +130,27 @@ pub(super) fn by_host(group: &Group, listen: u16) -> Routes<'_> {
             }
         }
     }
+    let mut open = Vec::new();
+    if let Some(Quarantine {
+        bounds: Bounds::Hosts(destinations),
+        ..
+    }) = &group.quarantine
+    {
+        for destination in destinations {
+            let forms = destination.ports.iter();
+            let forms = forms.flat_map(|port| hosts::forms(destination, port));
+            open.extend(forms.map(|form| form.host));
+        }
+        open.retain(|host| claimed.insert(host.clone()));
+    }
+    if !open.is_empty() {
+        virtual_hosts.push(Host::Open(open, listen));
+    }
     virtual_hosts.push(Host::Rest(listen));
     Routes {
         name: ROUTES.to_owned(),
         hosts: virtual_hosts,
+        quarantine: group.quarantine.as_ref(),
     }
 }
 
@@ -133,9 +169,21 @@ pub(super) fn by_port(group: &Group) -> Vec<Routes<'_>> {
             let name = ServicePort::from(&*port.backend).to_string();
             configurations.entry(name.clone()).or_insert_with(|| {
                 let hosts = forms.map(|form| Host::Captured(port, form)).collect();
-                Routes { name, hosts }
+                Routes {
+                    name,
+                    hosts,
+                    quarantine: group.quarantine.as_ref(),
+                }
             });
         }
+    }
+    if let Some(quarantine) = &group.quarantine {
+        let routes = Routes {
+            name: QUARANTINE.to_owned(),
+            hosts: vec![Host::Watched(quarantine)],
+            quarantine: Some(quarantine),
+        };
+        configurations.insert(QUARANTINE.to_owned(), routes);
     }
     configurations.into_values().collect()
 }

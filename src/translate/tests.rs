@@ -9,7 +9,7 @@ use prost::Message;
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
 use super::names::ServicePort;
-use super::{Resources, Routes, captured, translate};
+use super::{Resources, Routes, captured, quarantine, translate};
 use crate::model::{
     Backend, Capture, Certainty, Destination, DestinationPort, Fraction, Group, Mirror, Protocol,
 };
@@ -40,6 +40,7 @@ fn group(destinations: Vec<Destination>) -> Group {
     Group {
         capture: Capture::Explicit("127.0.0.1:15001".parse().unwrap()),
         destinations,
+        quarantine: None,
     }
 }
 
@@ -144,6 +145,8 @@ fn values(value: &Value, path: &str, found: &mut Vec<String>) {
 #[test]
 fn every_field_has_a_name_in_proto() {
     let groups = [full(), captured::tests::full()];
+    let held = groups.each_ref().map(quarantine::tests::held);
+    let groups = [groups, held].concat();
     let encoded = groups.iter().flat_map(|group| encoded(&translate(group)));
     for (url, bytes) in encoded {
         let message = proto::decode(url, &bytes).unwrap();

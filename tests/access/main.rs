@@ -5,6 +5,7 @@
 mod admission;
 mod authority;
 mod disclosure;
+mod refusals;
 mod reports;
 mod reviewer;
 mod reviews;

@@ -12,6 +12,7 @@
 mod changes;
 mod copies;
 mod passing;
+mod quarantine;
 mod rig;
 mod rules;
 mod terms;

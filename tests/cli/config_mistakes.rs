@@ -16,6 +16,9 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "    port: 8080\n    «maxBodyBytes: 16Mi\n    maxConcurrentRequests: 1000\n",
     ),
     with("MP313", "    port: 8080\n    «methods: unsafe\n"),
+    with("MP313", "    port: 8080\n    «quarantine: readonly\n"),
+    with("MP313", "    port: 8080\n    «quarantine: true\n"),
+    with("MP353", "    port: 8080\n    «quarantine: deny\n"),
     with("MP313", "    port: 8080\n    methods: [«get]\n"),
     with(
         "MP313",

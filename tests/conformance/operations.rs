@@ -79,6 +79,7 @@ async fn every_service_is_listed_and_described() {
         "envoy.service.listener.v3.ListenerDiscoveryService",
         "envoy.service.route.v3.RouteDiscoveryService",
         "envoy.service.runtime.v3.RuntimeDiscoveryService",
+        "envoy.service.accesslog.v3.AccessLogService",
         "envoy.service.load_stats.v3.LoadReportingService",
         "envoy.service.status.v3.ClientStatusDiscoveryService",
         "grpc.health.v1.Health",

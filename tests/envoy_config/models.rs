@@ -116,6 +116,7 @@ fn group(destinations: Vec<Destination>) -> Group {
     Group {
         capture: Capture::Explicit("127.0.0.1:15001".parse().unwrap()),
         destinations,
+        quarantine: None,
     }
 }
 

@@ -65,10 +65,10 @@ fn xds(world: &World) -> String {
     let mut shown = Vec::new();
     for (_, nodes) in groups {
         let snapshot = world.snapshot_for(&nodes[0]);
-        if snapshot.of(ResourceType::Endpoint).is_empty() {
+        let mut resources = to_json(&snapshot).unwrap();
+        if snapshot.of(ResourceType::Endpoint).is_empty() && !refuses(&resources["routes"]) {
             continue;
         }
-        let mut resources = to_json(&snapshot).unwrap();
         shorten(&mut resources);
         shown.push(serde_json::json!({ "nodes": nodes, "versions": versions(&snapshot), "resources": resources }));
     }
@@ -107,17 +107,44 @@ fn shorten(resources: &mut Value) {
             } else {
                 others.push(host["domains"].clone());
             }
-            new && host["name"] != "passthrough"
+            new && (host["name"] != "passthrough" || refuses(host))
         });
         route["further_domains"] = others
             .into_iter()
             .flat_map(|domains| domains.as_array().unwrap().clone())
             .collect();
     }
+    if refuses(&resources["routes"]) {
+        watch_once(resources);
+    }
     resources["clusters"]
         .as_array_mut()
         .unwrap()
         .retain(|cluster| cluster["name"] != "passthrough");
+}
+
+/// Keeps one listener of those at the ports that a quarantine watches, which differ only in their address.
+fn watch_once(resources: &mut Value) {
+    let mut others = Vec::new();
+    let mut seen = false;
+    let listeners = resources["listeners"].as_array_mut().unwrap();
+    listeners.retain(|listener| {
+        let name = listener["name"].as_str().unwrap();
+        let is_further = name.starts_with("0.0.0.0:") && seen;
+        seen |= name.starts_with("0.0.0.0:");
+        if is_further {
+            others.push(listener["name"].clone());
+        }
+        !is_further
+    });
+    if !others.is_empty() {
+        resources["further_watched"] = others.into();
+    }
+}
+
+/// Whether anything is refused.
+fn refuses(routes: &Value) -> bool {
+    routes.to_string().contains("x-mirrorplane-quarantine")
 }
 
 fn without_host_rewrite(value: &mut Value) {

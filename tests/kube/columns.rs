@@ -126,6 +126,7 @@ async fn the_guide_works_with_its_short_names_and_kubectl_answers_what_a_user_as
         ramp: None,
         budget: None,
         rate_share: None,
+        refused_calls: None,
     };
     let chain = PluginChainStatus {
         conditions: programmed(Truth::Unknown),

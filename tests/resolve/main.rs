@@ -13,6 +13,7 @@ mod identity;
 mod parts;
 mod ports;
 mod properties;
+mod quarantine;
 mod stops;
 mod subsets;
 mod world;

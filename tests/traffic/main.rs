@@ -22,6 +22,7 @@ mod limits;
 mod live;
 mod outside;
 mod primary;
+mod quarantine;
 mod ramp;
 mod rate;
 mod restart;

@@ -295,6 +295,7 @@ mod tests {
             tracing: None,
             budget: None,
             max_requests_per_second: None,
+            quarantine: None,
             external: None,
         })
         .unwrap();

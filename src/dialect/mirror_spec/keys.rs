@@ -19,7 +19,7 @@ pub(super) enum Presence {
 }
 
 /// All keys, in the order of the type.
-pub(super) const KEYS: [Key; 21] = [
+pub(super) const KEYS: [Key; 22] = [
     Key(
         "namespace",
         "the namespace of a Service",
@@ -78,6 +78,11 @@ pub(super) const KEYS: [Key; 21] = [
     Key(
         "maxRequestsPerSecond",
         "a whole number of copies",
+        Presence::Apart,
+    ),
+    Key(
+        "quarantine",
+        "`read-only`, `deny` or `off`",
         Presence::Apart,
     ),
     Key(

@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod pattern;
 mod port_ref;
+mod quarantine;
 mod ramp;
 mod selection;
 mod sticky;
@@ -27,7 +28,7 @@ use crate::api::core::IntOrString;
 use crate::api::target_tls::TargetTls;
 use crate::diag::{Code, FieldPath, Origin, Report, Severity};
 use crate::model::{
-    Budget, Credentials, External, Fraction, Ramp, ServerName, ServerTls, Subset, Terms,
+    Budget, Credentials, External, Fraction, Ramp, ServerName, ServerTls, Strictness, Subset, Terms,
 };
 use crate::name::Namespaced;
 use decode::Reader;
@@ -50,6 +51,8 @@ pub struct MirrorSpec {
     pub rate: Option<NonZeroU32>,
     /// How many copies may fail, if not any number.
     pub budget: Option<Budget>,
+    /// What those who receive the copies may ask of others, if not everything.
+    pub quarantine: Option<Strictness>,
     /// All else that may be left out.
     pub terms: Arc<Terms>,
 }
@@ -130,6 +133,7 @@ pub(crate) fn read(
         slow_after: budget.and_then(|budget| Some(budget.max_slow?.1)),
     };
     let credentials = copy::credentials(&mut reader);
+    let quarantine = quarantine::read(&mut reader);
     if !reader.is_sound {
         return None;
     }
@@ -149,6 +153,7 @@ pub(crate) fn read(
         credentials,
         budget,
         rate,
+        quarantine,
         terms: Arc::new(terms),
     })
 }

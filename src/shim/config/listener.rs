@@ -3,8 +3,13 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use envoy_types::pb::envoy::config::accesslog::v3::AccessLog;
+use envoy_types::pb::envoy::config::accesslog::v3::access_log::ConfigType as LogConfig;
+use envoy_types::pb::envoy::config::accesslog::v3::access_log_filter::FilterSpecifier;
+use envoy_types::pb::envoy::config::accesslog::v3::grpc_status_filter::Status;
 use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
 use envoy_types::pb::envoy::config::listener::v3 as proto;
+use envoy_types::pb::envoy::extensions::access_loggers::grpc::v3::HttpGrpcAccessLogConfig;
 use envoy_types::pb::envoy::extensions::filters::http::dynamic_forward_proxy::v3::FilterConfig;
 use envoy_types::pb::envoy::extensions::filters::http::header_to_metadata::v3 as metadata;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
@@ -39,6 +44,8 @@ pub(in crate::shim) struct Listener {
     pub(in crate::shim) streams: u32,
     /// Cookies by which routes may be chosen.
     pub(in crate::shim) cookies: Cookies,
+    /// Whether it tells which requests it refused.
+    pub(in crate::shim) tells: bool,
 }
 
 /// HTTP/2's own limit, and Envoy's (RFC 9113, section 5.1.1).
@@ -73,6 +80,7 @@ impl Listener {
         let (routes, upgrades) = connection_manager(&manager).within(path)?;
         let cookies = filters(&manager.http_filters).within(path)?;
         let framing = framing::header(&manager.early_header_mutation_extensions).within(path)?;
+        let tells = tells(&manager.access_log).within(path)?;
         let streams = manager
             .http2_protocol_options
             .and_then(|options| options.max_concurrent_streams)
@@ -84,8 +92,38 @@ impl Listener {
             framing,
             streams,
             cookies,
+            tells,
         })
     }
+}
+
+/// Whether there is the one access log that is supported: of what is refused.
+fn tells(logs: &[AccessLog]) -> Result<bool, Rejection> {
+    let [log] = logs else {
+        only(logs.is_empty(), "access_log", "must have one item at most")?;
+        return Ok(false);
+    };
+    let filter = log.filter.as_ref();
+    let of_refused = matches!(
+        filter.and_then(|filter| filter.filter_specifier.as_ref()),
+        Some(FilterSpecifier::GrpcStatusFilter(filter))
+            if filter.statuses == [i32::from(Status::PermissionDenied)]
+    );
+    only(
+        of_refused,
+        "access_log[0].filter",
+        "must be the grpc_status_filter of PERMISSION_DENIED",
+    )?;
+    let is_grpc = matches!(
+        &log.config_type,
+        Some(LogConfig::TypedConfig(any)) if any.type_url == HttpGrpcAccessLogConfig::type_url()
+    );
+    only(
+        is_grpc,
+        "access_log[0].typed_config",
+        "must be an HttpGrpcAccessLogConfig",
+    )?;
+    Ok(true)
 }
 
 /// The shim leaves requests and answers as they are, so whatever would change them must be switched off.

@@ -37,6 +37,17 @@ pub(super) fn mutations(
         .collect()
 }
 
+/// The headers that a list adds; `path` is where that stands.
+pub(super) fn options(
+    path: &str,
+    messages: &[HeaderValueOption],
+) -> Result<Vec<Mutation>, Rejection> {
+    let messages = messages.iter().enumerate();
+    messages
+        .map(|(index, option)| append(option).within(format!("{path}[{index}]")))
+        .collect()
+}
+
 fn mutation(message: &rules::HeaderMutation) -> Result<Mutation, Rejection> {
     match &message.action {
         Some(Action::Remove(header)) => Ok(Mutation::Remove(name("remove", header)?)),

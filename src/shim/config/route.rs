@@ -12,7 +12,7 @@ use proto::route_match::PathSpecifier;
 
 use super::mutation;
 use super::rejection::only;
-use super::{Choice, HeaderMatch, Mirror, QueryMatch, Rejection, Within};
+use super::{Choice, HeaderMatch, Mirror, Mutation, QueryMatch, Rejection, Within};
 
 /// An accepted route configuration.
 #[derive(Clone, Debug, Default)]
@@ -46,8 +46,8 @@ pub(in crate::shim) enum Path {
 /// What happens with a request.
 #[derive(Clone, Debug)]
 pub(in crate::shim) enum Action {
-    /// The proxy answers.
-    Respond(StatusCode, Bytes),
+    /// The proxy answers, with these headers.
+    Respond(StatusCode, Bytes, Vec<Mutation>),
     /// It goes to a cluster, and copies of it perhaps elsewhere.
     Forward {
         cluster: String,
@@ -143,9 +143,18 @@ impl Route {
             })
             .collect::<Result<_, _>>()?;
         let action = match &message.action {
-            Some(proto::route::Action::Route(action)) => forward(action).within("route")?,
+            Some(proto::route::Action::Route(action)) => {
+                only(
+                    message.response_headers_to_add.is_empty(),
+                    "response_headers_to_add",
+                    "must be empty: answers of others are left as they are",
+                )?;
+                forward(action).within("route")?
+            }
             Some(proto::route::Action::DirectResponse(action)) => {
-                respond(action).within("direct_response")?
+                let headers =
+                    mutation::options("response_headers_to_add", &message.response_headers_to_add)?;
+                respond(action, headers).within("direct_response")?
             }
             _ => return Err(Rejection::new("route", "is missing")),
         };
@@ -161,7 +170,10 @@ impl Route {
     }
 }
 
-fn respond(message: &proto::DirectResponseAction) -> Result<Action, Rejection> {
+fn respond(
+    message: &proto::DirectResponseAction,
+    headers: Vec<Mutation>,
+) -> Result<Action, Rejection> {
     let status = u16::try_from(message.status)
         .ok()
         .and_then(|status| StatusCode::from_u16(status).ok())
@@ -177,7 +189,7 @@ fn respond(message: &proto::DirectResponseAction) -> Result<Action, Rejection> {
         Some(Specifier::InlineBytes(bytes)) => Bytes::from(bytes.clone()),
         Some(_) => return Err(Rejection::new("body", "must be inline")),
     };
-    Ok(Action::Respond(status, body))
+    Ok(Action::Respond(status, body, headers))
 }
 
 fn forward(message: &proto::RouteAction) -> Result<Action, Rejection> {

@@ -24,6 +24,10 @@ const SIDECAR: u32 = 1500;
 const MESH: &str = include_str!("mesh.yaml");
 /// What is mirrored: `live` and `headless`, to `shadow`.
 const MIRROR: &str = include_str!("mirror.yaml");
+/// Requests to `other` are mirrored to the Pod itself, which is to be in quarantine.
+const QUARANTINE: &str = include_str!("quarantine.yaml");
+/// What is asked for to see whether it is.
+const PROBE: &str = "DELETE /warm-up HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// A running Pod and its cluster.
 #[derive(Debug)]
@@ -44,8 +48,19 @@ impl Stage {
         Some(stage)
     }
 
+    /// Everything works, and the Pod is in quarantine as of its start.
+    pub(crate) fn held(strictness: &str) -> Option<Self> {
+        let rule = QUARANTINE.replace("STRICTNESS", strictness);
+        Self::with(true, &[("quarantine.yaml", &rule)])
+    }
+
     /// Everything works, and nothing is mirrored; without a control plane, if that is asked for.
     pub(crate) fn new(has_control_plane: bool) -> Option<Self> {
+        Self::with(has_control_plane, &[])
+    }
+
+    /// The same, with these files of objects.
+    fn with(has_control_plane: bool, files: &[(&str, &str)]) -> Option<Self> {
         let binary = envoy()?;
         let network = Network::new()?;
         let server = Server::start(&network.cluster);
@@ -55,6 +70,9 @@ impl Stage {
         let mesh = folder.path().join("mesh");
         fs::create_dir(&mesh).unwrap();
         fs::write(mesh.join("mesh.yaml"), MESH).unwrap();
+        for (name, text) in files {
+            fs::write(mesh.join(name), text).unwrap();
+        }
         let log = |name: &str| File::create(folder.path().join(name)).unwrap();
         let listen = format!("{NODE}:15128");
         let control_plane = has_control_plane.then(|| {
@@ -143,6 +161,25 @@ impl Stage {
         fs::remove_file(self.folder.path().join("mesh/mirror.yaml")).unwrap();
         eventually("the listeners are gone", || {
             (!self.admin("/listeners").contains("10.96.0.10")).then_some(())
+        });
+    }
+
+    /// Puts the Pod into quarantine, and waits until it is.
+    pub(crate) fn quarantine(&self, strictness: &str) {
+        let rule = QUARANTINE.replace("STRICTNESS", strictness);
+        self.write("quarantine.yaml", &rule);
+        eventually("the Pod is in quarantine", || {
+            let mut stream = self.network.pod.connect("10.96.0.10:8080").ok()?;
+            let answer = ask(&mut stream, PROBE).ok()?;
+            answer.starts_with("HTTP/1.1 403").then_some(())
+        });
+    }
+
+    /// Ends it, and waits until that is done.
+    pub(crate) fn release(&self) {
+        fs::remove_file(self.folder.path().join("mesh/quarantine.yaml")).unwrap();
+        eventually("the listeners are gone", || {
+            (!self.admin("/listeners").contains("0.0.0.0:8080")).then_some(())
         });
     }
 
