@@ -4,6 +4,7 @@ mod budget;
 mod counts;
 mod following;
 mod leader;
+mod quarantine;
 mod ramp;
 mod rate;
 mod refused;
