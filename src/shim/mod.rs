@@ -35,6 +35,7 @@ mod state;
 mod stats;
 mod support;
 mod supported;
+mod supported_routes;
 mod task;
 mod trace;
 mod upgrade;

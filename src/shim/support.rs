@@ -11,11 +11,13 @@ use prost_reflect::{DynamicMessage, MapKey, ReflectMessage, Value};
 
 use super::config::Rejection;
 use super::supported::SUPPORTED;
+use super::supported_routes::ROUTES;
 use crate::proto;
 
 static TABLE: LazyLock<HashMap<&str, HashSet<&str>>> = LazyLock::new(|| {
     SUPPORTED
         .iter()
+        .chain(ROUTES)
         .map(|(message, fields)| (*message, fields.iter().copied().collect()))
         .collect()
 });

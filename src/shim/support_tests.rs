@@ -3,7 +3,7 @@ use envoy_types::pb::envoy::config::route::v3 as route;
 use envoy_types::pb::google::protobuf::Any;
 use prost::{Message, Name};
 
-use super::{SUPPORTED, check};
+use super::{ROUTES, SUPPORTED, check};
 use crate::proto;
 
 fn refused<M: Message + Name>(message: &M) -> String {
@@ -26,7 +26,7 @@ fn with_route(change: impl FnOnce(&mut route::Route)) -> route::RouteConfigurati
 
 #[test]
 fn every_field_of_the_table_exists() {
-    for (message, fields) in SUPPORTED {
+    for (message, fields) in SUPPORTED.iter().chain(ROUTES) {
         let descriptor = proto::descriptor(message).unwrap();
         for field in *fields {
             assert!(

@@ -47,6 +47,7 @@ mod run;
 mod scripted;
 mod selection;
 mod tally;
+mod tally_text;
 mod tell;
 mod turn;
 mod wanted;
