@@ -7,6 +7,7 @@ use super::entry::Object;
 use super::kind::Kind;
 use super::objects::Objects;
 use super::objects::Sourced;
+use super::stop;
 use crate::diag::Origin;
 use crate::name::Namespaced;
 
@@ -64,6 +65,23 @@ impl Objects {
         with_table!([&] self, kind, |table| {
             let found = table.get(name)?;
             Some(found.object.metadata.uid.as_deref())
+        })
+    }
+
+    /// Gives an object, if it is there, what a newer version that is not taken says of a stop. Tells whether that changed
+    /// anything.
+    pub(super) fn carry_over(
+        &mut self,
+        kind: Kind,
+        name: &Namespaced,
+        stop: Option<String>,
+    ) -> bool {
+        with_table!([&mut] self, kind, |table| {
+            let Some(last) = table.get(name) else {
+                return false;
+            };
+            let mut last = Sourced::clone(last);
+            stop::carry_over(stop, &mut last.object.metadata) && table.put(name.clone(), last)
         })
     }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::entry::Object;
 use super::kind::Kind;
+use super::stop;
 use super::unread;
 use super::yaml;
 use crate::diag::Code;
@@ -20,6 +21,8 @@ pub(super) struct Checked {
     pub(super) object: Result<Object, Vec<Diagnostic>>,
     /// What there is to say in either case.
     pub(super) warnings: Vec<Diagnostic>,
+    /// By what text it stops mirrors, or does not: that holds even if the object is not taken.
+    pub(super) stop: Option<String>,
 }
 
 impl Checked {
@@ -28,8 +31,9 @@ impl Checked {
         kind: Kind,
         name: &Namespaced,
         origin: &Origin,
-        fields: Map<String, Value>,
+        mut fields: Map<String, Value>,
     ) -> Self {
+        let stop = stop::take_as_text(&mut fields);
         let mut value = Value::Object(fields);
         let keep: &[&str] = match kind {
             Kind::PluginConfig => &["spec", "config"],
@@ -45,6 +49,7 @@ impl Checked {
                 return Self {
                     object: Err(vec![diagnostic]),
                     warnings: Vec::new(),
+                    stop,
                 };
             }
         };
@@ -61,6 +66,7 @@ impl Checked {
                 Err(errors)
             },
             warnings,
+            stop,
         }
     }
 }

@@ -27,6 +27,7 @@ mod objects;
 mod parse;
 mod single;
 mod stamp;
+mod stop;
 mod table;
 mod unknown_kind;
 mod unread;

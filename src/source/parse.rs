@@ -15,6 +15,7 @@ use super::entry::Entry;
 use super::header;
 use super::kind::Kind;
 use super::kind::Recognised;
+use super::stop;
 use super::unknown_kind;
 use super::yaml;
 use crate::diag::Code;
@@ -91,7 +92,7 @@ struct Reading<'a> {
     last: &'a [Entry],
     parsed: Parsed,
     /// The objects of `last` that stay.
-    kept: Vec<&'a Entry>,
+    kept: Vec<Entry>,
 }
 
 impl<'a> Reading<'a> {
@@ -117,7 +118,7 @@ impl<'a> Reading<'a> {
         match Kind::recognise(&api_version, &kind) {
             Recognised::Known(kind) => self.known(origin, kind, fields),
             Recognised::OtherVersion(kind, supported) => {
-                self.other_version(origin, kind, &fields, &api_version, supported);
+                self.other_version(origin, kind, fields, &api_version, supported);
             }
             Recognised::Foreign => self.list(origin, fields, &api_version, &kind),
         }
@@ -178,9 +179,7 @@ impl<'a> Reading<'a> {
                 origin,
             }),
             Err(errors) => {
-                for error in errors {
-                    self.rejected(error, kind, &name);
-                }
+                self.rejected(errors, kind, &name, checked.stop);
             }
         }
     }
@@ -189,11 +188,11 @@ impl<'a> Reading<'a> {
         &mut self,
         mut origin: Origin,
         kind: Kind,
-        fields: &Map<String, Value>,
+        mut fields: Map<String, Value>,
         api_version: &str,
         supported: &[&str],
     ) {
-        let Some(name) = self.name(&mut origin, kind, fields) else {
+        let Some(name) = self.name(&mut origin, kind, &fields) else {
             return;
         };
         let message = format!("{} of `{api_version}` is not supported", kind.name());
@@ -208,7 +207,8 @@ impl<'a> Reading<'a> {
         let path = FieldPath::of("apiVersion");
         let diagnostic = Diagnostic::new(Code::UnknownVersion, &origin, path, message)
             .help(format!("write it as {}", supported.join(" or ")));
-        self.rejected(diagnostic, kind, &name);
+        let stop = stop::take_as_text(&mut fields);
+        self.rejected(vec![diagnostic], kind, &name, stop);
     }
 
     /// The name of an object, which is also noted in its origin.
@@ -242,15 +242,23 @@ impl<'a> Reading<'a> {
         );
     }
 
-    /// Reports an object that cannot be taken, and keeps the one that was there before.
-    fn rejected(&mut self, diagnostic: Diagnostic, kind: Kind, name: &Namespaced) {
-        let last = self.last;
-        let last = last
-            .iter()
-            .find(|entry| entry.kind == kind && entry.name == *name);
-        self.kept.extend(last);
+    /// Reports an object that cannot be taken, and keeps the one that was there before, but for a stop.
+    fn rejected(
+        &mut self,
+        errors: Vec<Diagnostic>,
+        kind: Kind,
+        name: &Namespaced,
+        stop: Option<String>,
+    ) {
+        let mut entries = self.last.iter();
+        let last = entries.find(|entry| entry.kind == kind && entry.name == *name);
         let effect = if last.is_some() { STAYS } else { NO_EFFECT };
-        self.parsed.report.push(diagnostic.effect(effect));
+        let errors = errors.into_iter().map(|error| error.effect(effect));
+        self.parsed.report.extend(errors);
+        if let Some(mut last) = last.cloned() {
+            stop::carry_over(stop, last.object.metadata_mut());
+            self.kept.push(last);
+        }
     }
 
     fn finish(mut self) -> Parsed {
@@ -258,7 +266,7 @@ impl<'a> Reading<'a> {
             let replaced = (self.parsed.entries.iter())
                 .any(|entry| entry.kind == kept.kind && entry.name == kept.name);
             if !replaced {
-                self.parsed.entries.push(kept.clone());
+                self.parsed.entries.push(kept);
             }
         }
         self.parsed

@@ -61,6 +61,36 @@ fn an_object_that_cannot_be_decoded_keeps_its_last_version_and_only_that() {
 }
 
 #[test]
+fn a_stop_counts_though_the_object_cannot_be_decoded_and_its_end_does_not() {
+    let config = |plugin: &str, stop: &str| {
+        format!(
+            "apiVersion: plugin.flomesh.io/v1alpha1\nkind: PluginConfig\nmetadata:\n  name: a\n  namespace: default\n\
+             {stop}spec:\n  plugin: {plugin}\n  destinationRefs: []\n  config: {{}}\n"
+        )
+    };
+    let annotated = |value: &str| format!("  annotations:\n    mirrorplane.io/stop: {value}\n");
+    let mut mesh = Mesh::of(&config("p", ""));
+    for (plugin, stop, expected) in [
+        ("[p]", annotated("~"), Some("")),
+        ("[p]", annotated("it hurts"), Some("it hurts")),
+        ("[p]", String::new(), Some("it hurts")),
+        ("p", String::new(), None),
+        ("p", annotated("yes"), Some("true")),
+        ("p", annotated("1"), Some("1")),
+    ] {
+        mesh.write("mesh.yaml", config(plugin, &stop));
+        mesh.read();
+        let read = mesh.folder.objects.plugin_configs.values().next().unwrap();
+        let annotations = &read.object.metadata.annotations;
+        let found = annotations.get("mirrorplane.io/stop").map(String::as_str);
+        assert_eq!(found, expected, "{plugin} {stop}");
+        assert_eq!(read.object.spec.plugin, "p");
+        let told = mesh.places().len();
+        assert_eq!(told, usize::from(plugin == "[p]"), "{plugin} {stop}");
+    }
+}
+
+#[test]
 fn a_broken_copy_beside_a_valid_one_changes_nothing() {
     let mut mesh = Mesh::of(&service("a", "1"));
     mesh.write(

@@ -6,7 +6,7 @@ use super::live::responses_after;
 use super::rig::caller::load;
 use super::rig::eventually;
 use super::rig::mesh::Mesh;
-use super::rig::sidecar::Plane;
+use super::rig::sidecar::{Kind, Plane};
 use super::rig::stage::{Stage, URL};
 
 const CONFIG: &str = "  name: traffic-mirror-config\n";
@@ -84,4 +84,45 @@ async fn a_stop_ends_the_copies_and_no_request_fails() {
         assert_eq!(counts().await, before, "{stage}: by runtime alone");
         stage.assert_no_nack();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_counts_whatever_its_value_is_and_whatever_else_is_wrong() {
+    let plane = Plane {
+        kind: Kind::Shim,
+        delta: false,
+    };
+    let Some(stage) = Stage::new(plane).await else {
+        return;
+    };
+    let running = stage.mesh.read("mirror.yaml");
+    let listed = "  plugin: [traffic-mirror]\n  destinationRefs:";
+    for (name, value, also_wrong) in [
+        (CONFIG, "", false),
+        (CONFIG, "~", false),
+        (CONFIG, "true", false),
+        (MESH, "1", false),
+        (CONFIG, "it hurts", true),
+        (CONFIG, "", true),
+    ] {
+        let annotated = format!("{name}  annotations:\n    mirrorplane.io/stop: {value}\n");
+        let mut text = running.replace(name, &annotated);
+        if also_wrong {
+            text = text.replace("  plugin: traffic-mirror\n  destinationRefs:", listed);
+            assert!(text.contains(listed));
+        }
+        stage.mesh.write("mirror.yaml", &text);
+        for (what, copies) in [("stopped", 0), ("goes on", 10)] {
+            eventually(format_args!("{name} {value:?}: {what}"), || async {
+                stage.shadow.settled().await;
+                stage.shadow.forget();
+                let probe = load(stage.sidecar.proxy, URL, 10, 1, "v1").await;
+                assert_eq!(probe.failures, [""; 0]);
+                (stage.shadow.settled().await == copies).then_some(())
+            })
+            .await;
+            stage.mesh.write("mirror.yaml", &running);
+        }
+    }
+    stage.assert_no_nack();
 }

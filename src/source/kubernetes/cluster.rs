@@ -203,6 +203,7 @@ impl Told {
             origin,
             object,
             warnings,
+            stop,
         } = reading;
         if let Some(listing) = &mut self.listing {
             listing.insert(name.clone());
@@ -218,7 +219,7 @@ impl Told {
                 let effect = if stays { STAYS } else { NO_EFFECT };
                 let errors = errors.into_iter();
                 remarks.extend(errors.map(|error| error.effect(effect)));
-                replaced
+                replaced | self.objects.carry_over(self.row.kind, &name, stop)
             }
         };
         let remarked = if remarks.is_empty() {

@@ -27,6 +27,8 @@ pub(super) struct Reading {
     pub(super) object: Result<Object, Vec<Diagnostic>>,
     /// What there is to say in either case.
     pub(super) warnings: Vec<Diagnostic>,
+    /// By what text it stops mirrors, or does not, even if it is not taken.
+    pub(super) stop: Option<String>,
 }
 
 /// Reads an object of a kind; `None` if it has no name that Kubernetes gives.
@@ -54,6 +56,7 @@ pub(super) fn read(kind: Kind, object: Value) -> Option<Reading> {
     let Checked {
         mut object,
         warnings,
+        stop,
     } = Checked::of(kind, &name, &origin, fields);
     if let Ok(object) = &mut object {
         trim(object);
@@ -64,6 +67,7 @@ pub(super) fn read(kind: Kind, object: Value) -> Option<Reading> {
         origin,
         object,
         warnings,
+        stop,
     })
 }
 

@@ -129,10 +129,12 @@ async fn an_object_that_cannot_be_taken_is_told_and_its_last_version_stays() {
         List,
         Answer::list(&[config("a", json!("p"), "5")], "5"),
     );
+    let mut stopped = bad("6");
+    stopped["metadata"]["annotations"] = json!({"mirrorplane.io/stop": "it hurts"});
     server.answer(
         CONFIGS,
         Watch,
-        Answer::events(&[("MODIFIED", bad("6"))]).ends(),
+        Answer::events(&[("MODIFIED", stopped)]).ends(),
     );
     let expired = json!({"kind": "Status", "code": 410, "message": "too old"});
     server.answer(CONFIGS, Watch, Answer::events(&[("ERROR", expired)]).ends());
@@ -152,6 +154,9 @@ async fn an_object_that_cannot_be_taken_is_told_and_its_last_version_stays() {
     let mut following = Following::start(&server).await;
     let state = following.until(|state| !state.report.is_empty()).await;
     assert_eq!(plugins_of(&state), ["p"]);
+    let last = state.objects.plugin_configs.values().next().unwrap();
+    let stop = &last.object.metadata.annotations["mirrorplane.io/stop"];
+    assert_eq!(stop, "it hurts", "a stop counts all the same");
     let diagnostic = state.report.iter().next().unwrap();
     assert_eq!(
         (
