@@ -10,6 +10,7 @@ use super::input::Cluster;
 use super::input::Input;
 use super::output;
 use super::output::Format;
+use crate::diag::Code;
 use crate::diag::Report;
 use crate::diag::Severity;
 use crate::pipeline::Pipeline;
@@ -49,6 +50,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let step = Pipeline::new(capture.settings()).step(&state.objects);
     output::ensure_served(&step)?;
     report.merge(step.report);
+    let report = with_what_runs(&report);
 
     let (errors, warnings) = (
         report.count(Severity::Error),
@@ -80,6 +82,34 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Of what is said by one of these, a control plane that has seen a valid version keeps that.
+const KEPT: [Code; 9] = [
+    Code::Syntax,
+    Code::Unreadable,
+    Code::WrongType,
+    Code::UnknownVersion,
+    Code::UnknownSelectorField,
+    Code::UnknownConfigKey,
+    Code::ConfigKeyMissing,
+    Code::BadConfigValue,
+    Code::BadFraction,
+];
+
+/// The report, with what also happens where a control plane runs: nobody should take an edit that is invalid for the end of
+/// a mirror.
+fn with_what_runs(report: &Report) -> Report {
+    let mut with = Report::default();
+    for diagnostic in report {
+        let mut diagnostic = diagnostic.clone();
+        if KEPT.contains(&diagnostic.code) {
+            (diagnostic.effect)
+                .push_str("; a control plane that runs keeps the last valid version");
+        }
+        with.push(diagnostic);
+    }
+    with
 }
 
 fn text(report: &Report) -> anyhow::Result<()> {

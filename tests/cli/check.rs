@@ -132,6 +132,28 @@ fn text_reads_like_a_compiler_s_message() {
 }
 
 #[test]
+fn an_invalid_edit_is_told_not_to_end_what_runs() {
+    let keeps = "a control plane that runs keeps the last valid version";
+    for (from, to, expected) in [
+        ("value: 1.0", "value: 0\n    timeOut: 5s", true),
+        ("value: 1.0", "value: none", true),
+        (
+            "  plugin: traffic-mirror\n",
+            "  plugin: [traffic-mirror]\n",
+            true,
+        ),
+        ("  priority: 115", "  priority: [115", true),
+        // This ends it.
+        ("service: pipy-ok-v2", "service: pipy-ok-v3", false),
+    ] {
+        let (folder, _) = with_mistake(&mistake("", MIRROR, from, to));
+        let text = stdout(&mirrorplane(&["check", arg(folder.path())]));
+        assert!(text.contains("error[MP"), "{text}");
+        assert_eq!(text.contains(keeps), expected, "{text}");
+    }
+}
+
+#[test]
 fn warnings_fail_only_if_asked_to() {
     let (folder, _) = with_mistake(&mistake("", MIRROR, "priority: 115", "priority: 90"));
     assert_eq!(
