@@ -114,6 +114,7 @@ codes! {
     BadFraction = "MP316", Error, "a percentage that is not a number from 0 to 1";
     FractionTooSmall = "MP317", Warning, "a percentage below one in a million";
     FractionAsText = "MP318", Info, "a percentage written as text";
+    ExternalPlain = "MP319", Warning, "copies to port 443 of a host outside without TLS";
     TargetMissing = "MP321", Error, "a mirror target that does not exist";
     TargetPortMissing = "MP322", Error, "a mirror target without that port";
     TargetPortIndirect = "MP323", Info, "a port found by its target port";

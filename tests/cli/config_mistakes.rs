@@ -86,4 +86,13 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "MP313",
         "    port: 8080\n    ramp:\n      steps:\n        - percentage: { value: 0.1 }\n          duration: 1m\n          «gate: {}\n",
     ),
+    // What is empty would count as absent, and protect nobody.
+    with("MP313", "    port: 8080\n    «ramp:\n"),
+    with("MP313", "    port: 8080\n    «timeout: ~\n"),
+    with("MP313", "    port: 8080\n    «match: {}\n"),
+    with(
+        "MP313",
+        "    port: 8080\n    budget:\n      maxFailures: 0.1\n      «window:\n",
+    ),
+    with("MP313", "    port: 8080\n    headers: {«remove: []}\n"),
 ];

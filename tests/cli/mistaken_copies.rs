@@ -106,4 +106,16 @@ pub(crate) const COPIES: &[Mistake] = &[
         "    namespace: pipy\n    service: pipy-ok-v2\n    port: 8080\n",
         "    external: {host: pipy-ok-v1.pipy.svc, port: 8080}\n",
     ),
+    mistake(
+        "MP313",
+        MIRROR,
+        "    namespace: pipy\n    service: pipy-ok-v2\n    port: 8080\n",
+        "    external:\n      host: shadow.example\n      port: 443\n      «tls:\n",
+    ),
+    mistake(
+        "MP319",
+        MIRROR,
+        "    namespace: pipy\n    service: pipy-ok-v2\n    port: 8080\n",
+        "    external: {host: shadow.example, «port: 443}\n",
+    ),
 ];

@@ -144,7 +144,6 @@ mod tests {
 
     #[test]
     fn only_the_share_of_failures_has_to_be_given() {
-        assert_eq!(budget(Value::Null), Ok(None));
         let read = budget(json!({"maxFailures": 0.05})).unwrap().unwrap();
         assert_eq!(read.max_failures.to_string(), "5%");
         assert_eq!(
@@ -220,7 +219,6 @@ mod tests {
             let spec = read(&config, &nowhere(), "otherwise", &mut report);
             (spec.map(|spec| spec.rate.map(u32::from)), found(&report))
         };
-        assert_eq!(rate(Value::Null), (Some(None), vec![]));
         assert_eq!(rate(json!(1)), (Some(Some(1)), vec![]));
         for given in [
             json!(0),

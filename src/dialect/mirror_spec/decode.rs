@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::empty;
 use super::keys::{EXTERNAL, KEYS, Key, OF_SERVICES, PERCENTAGE_KEYS, Presence};
 use crate::api::mirror_config::MirrorConfig;
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report, nearest};
@@ -107,15 +108,24 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a key that may be absent or null. `None`, with the reason reported, if it holds no `T`.
+    /// Reads a key that may be absent. `None`, with the reason reported, if it holds no `T`, or nothing.
     pub(super) fn optional<T>(&mut self, key: &str) -> Option<T>
     where
         T: DeserializeOwned + Serialize,
     {
-        let value = self.apart.get(key).filter(|value| !value.is_null())?;
+        let value = self.apart.get(key)?;
+        if value.is_null() {
+            self.empty(FieldPath::root().key(key));
+            return None;
+        }
+        let nothing = empty::find(key, value);
         // As a mapping of one key, for the sake of the paths in what is said.
         match decode(&json!({ key: value })) {
             Ok((mut read, unknown)) => {
+                if let (true, Some(at)) = (unknown.is_empty(), nothing) {
+                    self.empty(at);
+                    return None;
+                }
                 for UnknownField { path, nearest } in unknown {
                     let message = format!("`{path}` is not a key of a mirror's configuration");
                     let help = nearest.map_or_else(
@@ -136,6 +146,11 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn empty(&mut self, at: FieldPath) {
+        let (message, help) = (format!("`{at}` is empty"), empty::help(&at).to_owned());
+        self.error(Code::BadConfigValue, at, message, help);
     }
 
     fn stand_in_for_missing(&mut self, keys: &mut Map<String, Value>) {

@@ -7,8 +7,11 @@ use super::copy::is_host;
 use super::decode::Reader;
 use super::tls;
 use crate::api::external::ExternalTarget;
-use crate::diag::{Code, FieldPath};
+use crate::diag::{Code, Diagnostic, FieldPath};
 use crate::model::{External, Protocol, ServerName};
+
+/// Where servers speak TLS.
+const HTTPS: u16 = 443;
 
 /// Reads it; what is wrong is reported.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<External> {
@@ -22,6 +25,15 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<External> {
             here.clone().key("port"),
             "0 is not a port".to_owned(),
             "give the number of a port, 1 to 65535".to_owned(),
+        );
+    }
+    if target.port == HTTPS && target.tls.is_none() {
+        let path = FieldPath::of("spec.config").join(&here).key("port");
+        let message = format!("port {HTTPS} without `tls`");
+        reader.report.push(
+            Diagnostic::new(Code::ExternalPlain, reader.origin, path, message)
+                .effect("copies go there in plain text, for everybody on the way to read")
+                .help("write `tls: {}` beside it"),
         );
     }
     let protocol = match target.app_protocol.as_deref() {
@@ -135,6 +147,21 @@ mod tests {
             .cert
             .pem();
         assert_eq!(tls(json!({"ca": pem})).trust, Trust::Authorities(pem));
+    }
+
+    #[test]
+    fn plain_text_to_the_port_of_https_is_told() {
+        for (keys, expected) in [
+            (json!({"host": "a.example", "port": 443}), true),
+            (json!({"host": "a.example", "port": 443, "tls": {}}), false),
+            (json!({"host": "a.example", "port": 80}), false),
+        ] {
+            let config = json!({"external": keys, "percentage": {"value": 1}});
+            let mut report = Report::default();
+            assert!(read(&config, &nowhere(), "otherwise", &mut report).is_some());
+            let told = ["ExternalPlain spec.config.external.port".to_owned()];
+            assert_eq!(found(&report) == told, expected, "{keys}");
+        }
     }
 
     #[test]

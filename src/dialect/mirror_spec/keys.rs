@@ -60,7 +60,7 @@ pub(super) const KEYS: [Key; 22] = [
     Key("host", "a text: `host: keep`", Presence::Apart),
     Key(
         "headers",
-        "a mapping: `headers: {set: {}, add: {}, remove: []}`",
+        "a mapping: `headers: {set: {x-shadow: \"1\"}, remove: [cookie]}`",
         Presence::Apart,
     ),
     Key("credentials", "`keep` or `strip`", Presence::Apart),

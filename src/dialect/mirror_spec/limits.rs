@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_not_given_is_small() {
-        assert_eq!(limits("timeout", Value::Null), Ok(Limits::default()));
+        assert_eq!(limits("timeout", json!("5s")), Ok(Limits::default()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod budget;
 mod copy;
 mod decode;
+mod empty;
 mod external;
 mod fraction;
 mod headers;

@@ -193,7 +193,6 @@ mod tests {
             said,
             ["RampStepTooLarge spec.config.ramp.steps[1].percentage.value"]
         );
-        assert_eq!(ramp(Value::Null), (None, vec![]));
     }
 
     fn gated(gate: Value) -> Value {

@@ -97,7 +97,6 @@ mod tests {
 
     #[test]
     fn a_service_is_known_by_its_name_in_the_cluster() {
-        assert_eq!(tls(&Value::Null), Ok(None));
         let server = |name: &str, trust| {
             let name = ServerName::Dns(name.to_owned());
             Ok(Some(ServerTls { name, trust }))
