@@ -115,6 +115,7 @@ codes! {
     FractionTooSmall = "MP317", Warning, "a percentage below one in a million";
     FractionAsText = "MP318", Info, "a percentage written as text";
     ExternalPlain = "MP319", Warning, "copies to port 443 of a host outside without TLS";
+    NeverMet = "MP320", Warning, "a condition that hardly any request meets";
     TargetMissing = "MP321", Error, "a mirror target that does not exist";
     TargetPortMissing = "MP322", Error, "a mirror target without that port";
     TargetPortIndirect = "MP323", Info, "a port found by its target port";

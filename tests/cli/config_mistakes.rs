@@ -95,4 +95,17 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "    port: 8080\n    budget:\n      maxFailures: 0.1\n      «window:\n",
     ),
     with("MP313", "    port: 8080\n    headers: {«remove: []}\n"),
+    // What is accepted, but means nothing, or something else.
+    with("MP313", "    port: 8080\n    methods: [«safe]\n"),
+    with("MP313", "    port: 8080\n    methods: [GET, «CONNECT]\n"),
+    with("MP320", "    port: 8080\n    methods: [GET, «POTS]\n"),
+    with("MP313", "    port: 8080\n    headers: {remove: [«x-*]}\n"),
+    with(
+        "MP313",
+        "    port: 8080\n    match: {path: {«regex: ^/api}}\n",
+    ),
+    with(
+        "MP320",
+        "    port: 8080\n    match:\n      «headers:\n        - {name: x, exact: a}\n        - {name: x, exact: b}\n",
+    ),
 ];

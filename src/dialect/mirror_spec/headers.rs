@@ -128,6 +128,10 @@ fn checked(name: &str, at: FieldPath, reader: &mut Reader<'_>) -> Option<String>
             format!("{name:?} is not the name of a header"),
             "give letters, digits and dashes: `x-shadow`".to_owned(),
         ),
+        None if lower.contains('*') => (
+            format!("`{name}` is no pattern: it would be a header whose name has a `*`"),
+            "name each header".to_owned(),
+        ),
         None => return Some(lower),
     };
     reader.error(Code::BadConfigValue, at, message, help);
@@ -189,6 +193,7 @@ mod tests {
             (json!({"remove": ["x-request-id"]}), "remove[0]"),
             (json!({"remove": ["x", "content-length"]}), "remove[1]"),
             (json!({"remove": [""]}), "remove[0]"),
+            (json!({"remove": ["x-*"]}), "remove[0]"),
             (json!({"remove": [1]}), "remove[0]"),
             (json!({"remove": "cookie"}), "remove"),
             (json!({"set": {"a b": "c"}}), "set.a b"),

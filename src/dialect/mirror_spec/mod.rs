@@ -9,6 +9,7 @@ mod fraction;
 mod headers;
 mod keys;
 mod limits;
+mod methods;
 mod pattern;
 mod port_ref;
 mod quarantine;

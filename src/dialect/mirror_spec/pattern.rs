@@ -32,6 +32,19 @@ pub(super) fn portable(text: &str, without: Option<u8>) -> Result<String, String
         Some(inner) if !is_escaping(inner) => inner,
         _ => inner,
     };
+    // Without these, somebody takes one anchor for the whole meaning: `^/api` would be `/api` and nothing else.
+    let begins = text.starts_with('^');
+    let ends = text.ends_with('$') && !inner.ends_with('$');
+    if begins && !ends && !inner.ends_with(".*") {
+        return Err(format!(
+            "the whole text has to match, so an anchor says nothing: write `{inner}.*` or `{inner}`"
+        ));
+    }
+    if ends && !begins && !inner.starts_with(".*") {
+        return Err(format!(
+            "the whole text has to match, so an anchor says nothing: write `.*{inner}` or `{inner}`"
+        ));
+    }
     let mut parser = ParserBuilder::new();
     let parsed = parser
         .unicode(false)
@@ -218,8 +231,9 @@ mod tests {
         for (text, expected) in [
             ("/api/v1", "/api/v1"),
             ("^/a$", "/a"),
+            ("^/a.*", r"/a(?:[^\x0a])*"),
             (r"a\$", r"a\$"),
-            (r"a\\$", r"a\\"),
+            (r"^a\\$", r"a\\"),
             (r"/items/\d+", "/items/(?:[0-9])+"),
             ("(?P<name>a|bc)d", "(?:a|bc)d"),
             ("(?i)ab", "[Aa][Bb]"),
@@ -248,6 +262,8 @@ mod tests {
             r"(a)\1",
             r"\bword",
             "a^b",
+            "^/a",
+            "a$",
             "a$b",
             r"\Aa",
             "é",

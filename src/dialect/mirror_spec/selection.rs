@@ -1,21 +1,19 @@
 //! Which requests are copied: `methods`, `match`.
 
-use http::{HeaderName, Method};
-use serde_json::Value;
+use http::HeaderName;
 
 use super::decode::Reader;
+use super::methods;
 use super::pattern::portable;
 use crate::api::request_match::HeaderMatch;
 use crate::api::request_match::QueryMatch;
 use crate::api::request_match::RequestMatch;
 use crate::api::request_match::TextMatch;
-use crate::diag::{Code, FieldPath};
+use crate::diag::{Code, Diagnostic, FieldPath};
 use crate::model::{Field, Selection, Text};
 
-/// Methods that change nothing (RFC 9110, section 9.2.1).
-const SAFE: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 /// Methods, and conditions of each kind.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 /// Bytes of a text.
 const LONGEST: usize = 512;
 /// Headers that a route does not see as the caller sent them, or whose requests are never copied.
@@ -33,7 +31,7 @@ const UNSEEN: [&str; 9] = [
 
 /// Reads it; what is wrong is reported.
 pub(super) fn read(reader: &mut Reader<'_>) -> Selection {
-    let methods = methods(reader).unwrap_or_default();
+    let methods = methods::read(reader).unwrap_or_default();
     let matching: Option<RequestMatch> = reader.optional("match");
     let matching = matching.unwrap_or_default();
     let at = FieldPath::root().key("match");
@@ -50,11 +48,25 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Selection {
     let query = query
         .filter_map(|(index, query)| query_of(query, &at_query.clone().index(index), reader))
         .collect();
+    let (headers, query) = (in_order(headers), in_order(query));
+    for (conditions, at) in [(&headers, at_headers), (&query, at_query)] {
+        if let Some(name) = contradicted(conditions) {
+            let message = format!("no `{name}` meets all conditions on it");
+            never(
+                reader,
+                at,
+                message,
+                "nothing is copied by it",
+                "all conditions must hold; for either of two values use a `regex`: `a|b`"
+                    .to_owned(),
+            );
+        }
+    }
     Selection {
         methods,
         path,
-        headers: in_order(headers),
-        query: in_order(query),
+        headers,
+        query,
     }
 }
 
@@ -65,7 +77,41 @@ fn in_order(mut conditions: Vec<Field>) -> Vec<Field> {
     conditions
 }
 
-fn bad(reader: &mut Reader<'_>, path: FieldPath, message: String, help: &str) {
+/// The name of something that is asked to be two things at once, or to be there and not to be there.
+fn contradicted(conditions: &[Field]) -> Option<&str> {
+    let clash = |one: &Field, other: &Field| match (&one.value, &other.value) {
+        (Some(Text::Exact(one_text)), Some(Text::Exact(other_text))) => {
+            !one.invert && !other.invert && one_text != other_text
+        }
+        (None, None) => one.invert != other.invert,
+        (None, Some(Text::Exact(_) | Text::Prefix(_))) => one.invert && !other.invert,
+        (Some(Text::Exact(_) | Text::Prefix(_)), None) => other.invert && !one.invert,
+        _ => false,
+    };
+    let clashes = |one: &&Field| {
+        let mut others = conditions.iter();
+        others.any(|other| one.name == other.name && clash(one, other))
+    };
+    Some(&conditions.iter().find(clashes)?.name)
+}
+
+/// Warns of what hardly any request meets.
+pub(super) fn never(
+    reader: &mut Reader<'_>,
+    path: FieldPath,
+    message: String,
+    effect: &str,
+    help: String,
+) {
+    let path = FieldPath::of("spec.config").join(&path);
+    reader.report.push(
+        Diagnostic::new(Code::NeverMet, reader.origin, path, message)
+            .effect(effect)
+            .help(help),
+    );
+}
+
+pub(super) fn bad(reader: &mut Reader<'_>, path: FieldPath, message: String, help: &str) {
     reader.error(Code::BadConfigValue, path, message, help.to_owned());
 }
 
@@ -74,56 +120,6 @@ fn is_short(length: usize, at: &FieldPath, reader: &mut Reader<'_>) {
         let message = format!("{length} conditions are more than are looked at");
         bad(reader, at.clone(), message, &format!("give {MOST} at most"));
     }
-}
-
-fn methods(reader: &mut Reader<'_>) -> Option<Vec<String>> {
-    let key = "methods";
-    let given: Value = reader.optional(key)?;
-    let at = FieldPath::root().key(key);
-    let help = "write `safe`, or a list such as [GET, HEAD]";
-    let items = match given {
-        Value::String(word) if word == "safe" => {
-            return Some(SAFE.map(str::to_owned).to_vec());
-        }
-        Value::Array(items) if !items.is_empty() && items.len() <= MOST => items,
-        Value::Array(items) => {
-            let message = format!("a list of {} methods", items.len());
-            bad(
-                reader,
-                at,
-                message,
-                &format!("name 1 to {MOST} methods; leave `{key}` out for all"),
-            );
-            return None;
-        }
-        other => {
-            bad(reader, at, format!("{other} is no list of methods"), help);
-            return None;
-        }
-    };
-    let mut methods = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let method = item
-            .as_str()
-            .filter(|name| Method::from_bytes(name.as_bytes()).is_ok());
-        match method {
-            // Methods are told apart by case (RFC 9110, section 9.1).
-            Some(name)
-                if name.len() <= 32 && !name.bytes().any(|byte| byte.is_ascii_lowercase()) =>
-            {
-                methods.push(name.to_owned());
-            }
-            _ => bad(
-                reader,
-                at.clone().index(index),
-                format!("{item} is no method"),
-                "write it in capitals, such as GET",
-            ),
-        }
-    }
-    methods.sort();
-    methods.dedup();
-    Some(methods)
 }
 
 fn path_of(path: &TextMatch, at: &FieldPath, reader: &mut Reader<'_>) -> Option<Text> {
@@ -228,6 +224,12 @@ fn query_of(query: &QueryMatch, at: &FieldPath, reader: &mut Reader<'_>) -> Opti
             return None;
         }
         ("present", _) => None,
+        ("exact", _) if text.contains([' ', '&', '#']) => {
+            let message = format!("{text:?} does not stand so in a query");
+            let help = "write it as a caller sends it, encoded: `a%20b` for `a b`";
+            bad(reader, at.clone().key(kind), message, help);
+            return None;
+        }
         _ => Some(value(kind, text, at, reader)?),
     };
     is_sound.then(|| Field {

@@ -126,6 +126,10 @@ fn what_means_nothing_is_told_with_its_place() {
             vec!["queryParams[0].name"],
         ),
         (
+            json!({"queryParams": [{"name": "a", "exact": "a b"}]}),
+            vec!["queryParams[0].exact"],
+        ),
+        (
             json!({"queryParams": [{"name": "a", "present": false}]}),
             vec!["queryParams[0].present"],
         ),
@@ -143,4 +147,25 @@ fn what_means_nothing_is_told_with_its_place() {
             "UnknownConfigKey spec.config.match.headers[0].exactly".to_owned()
         ])
     );
+}
+
+#[test]
+fn conditions_that_exclude_each_other_are_told() {
+    let exact = |text: &str| json!({"name": "x", "exact": text});
+    let present = |present: bool| json!({"name": "X", "present": present});
+    let not = json!({"name": "x", "exact": "b", "invert": true});
+    let other = json!({"name": "y", "exact": "b"});
+    for (conditions, told) in [
+        (json!([exact("a"), exact("b")]), true),
+        (json!([exact("a"), present(false)]), true),
+        (json!([present(true), present(false)]), true),
+        (json!([exact("a"), exact("a")]), false),
+        (json!([exact("a"), present(true)]), false),
+        (json!([exact("a"), not]), false),
+        (json!([exact("a"), other]), false),
+    ] {
+        let read = selection("match", json!({"headers": conditions}));
+        let expected = vec!["NeverMet spec.config.match.headers".to_owned()];
+        assert_eq!(read.err(), told.then_some(expected), "{conditions}");
+    }
 }
