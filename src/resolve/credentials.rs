@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, FieldPath, Report};
-use crate::dialect::{MirrorRule, MirrorSpec};
+use crate::dialect::{MirrorRule, MirrorSpec, TargetRef};
 use crate::model::{CopyPolicy, Credentials, Terms};
 
 /// The terms of a rule's mirrors. A credential is for those whom the caller meant: what is in another namespace, or
@@ -27,8 +27,18 @@ pub(super) fn settle(rule: &MirrorRule<'_>, spec: &MirrorSpec, report: &mut Repo
         Some(Credentials::Strip) => said(Credentials::Strip),
         None => {
             let target = &spec.target;
+            let mut help = "say `credentials: strip` or `credentials: keep` in spec.config";
             let (key, where_it_is) = match target.service() {
-                None => ("external", "is no Service".to_owned()),
+                None => match service_named(target) {
+                    Some((namespace, service)) => {
+                        help = "name the Service by `namespace`, `service` and `port` instead of `external`, or say `credentials`";
+                        let how = format!(
+                            "is a name of the Service `{namespace}/{service}`, and given as a host outside"
+                        );
+                        ("external", how)
+                    }
+                    None => ("external", "is no Service".to_owned()),
+                },
                 Some(service) => {
                     let mut foreign = rule.destinations.iter();
                     let foreign = foreign.find(|to| to.service.namespace != service.namespace);
@@ -48,9 +58,53 @@ pub(super) fn settle(rule: &MirrorRule<'_>, spec: &MirrorSpec, report: &mut Repo
                     message,
                 )
                 .effect("they have no `authorization`, `proxy-authorization` and `cookie`; requests themselves keep them")
-                .help("say `credentials: strip` or `credentials: keep` in spec.config"),
+                .help(help),
             );
             said(Credentials::Strip)
+        }
+    }
+}
+
+/// Namespace and name of the Service whose name in a cluster a host outside has.
+fn service_named(target: &TargetRef) -> Option<(&str, &str)> {
+    let TargetRef::External(external) = target else {
+        return None;
+    };
+    let mut labels = external.host.splitn(4, '.');
+    let (service, namespace) = (labels.next()?, labels.next()?);
+    let is_svc = labels.next() == Some("svc");
+    let is_whole = matches!(
+        labels.next(),
+        None | Some("cluster" | "cluster.local" | "cluster.local.")
+    );
+    (is_svc && is_whole).then_some((namespace, service))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::service_named;
+    use crate::dialect::TargetRef;
+    use crate::model::{External, Protocol};
+
+    #[test]
+    fn a_name_of_a_service_is_known_as_such() {
+        for (host, expected) in [
+            ("v2.pipy.svc", Some(("pipy", "v2"))),
+            ("v2.pipy.svc.cluster.local", Some(("pipy", "v2"))),
+            ("v2.pipy.svc.example", None),
+            ("v2.pipy", None),
+            ("shadow.example", None),
+            ("10.0.0.1", None),
+        ] {
+            let target = TargetRef::External(Arc::new(External {
+                host: host.to_owned(),
+                port: 80.try_into().unwrap(),
+                protocol: Protocol::Http1,
+                tls: None,
+            }));
+            assert_eq!(service_named(&target), expected, "{host}");
         }
     }
 }

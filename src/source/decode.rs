@@ -134,20 +134,37 @@ pub(super) fn wrong_type(path: FieldPath, expected: &str, found: Option<&Value>)
     } else {
         format!("`{path}`")
     };
-    let unquoted = matches!(found, Some(Value::Bool(_) | Value::Number(_)));
-    let help = if unquoted && expected.ends_with("a text") {
-        "put the value in quotes"
-    } else {
-        ""
+    let help = match found {
+        Some(Value::Bool(_) | Value::Number(_)) if expected.ends_with("a text") => {
+            let is_time =
+                |name: &str| matches!(name, "timeout" | "window" | "duration" | "slowAfter");
+            match (found, path.segments().last()) {
+                (Some(Value::Number(number)), Some(Segment::Key(name))) if is_time(name) => {
+                    format!("add a unit: `{number}s`")
+                }
+                (Some(Value::Number(number)), _) if number.is_f64() && expected != "a text" => {
+                    "write a whole number".to_owned()
+                }
+                _ => "put the value in quotes".to_owned(),
+            }
+        }
+        Some(Value::String(text)) if expected.contains("number") && is_number(text) => {
+            format!("write it without quotes: `{text}`")
+        }
+        _ => String::new(),
     };
     WrongField {
         message: format!(
             "{subject} must be {expected}, not {}",
             found.map_or_else(|| "what it is".to_owned(), describe)
         ),
-        help: help.to_owned(),
+        help,
         path,
     }
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 fn in_words(expected: &str) -> &str {
@@ -157,7 +174,9 @@ fn in_words(expected: &str) -> &str {
         "a sequence" => "a list",
         "a map" => "a mapping",
         "u16" => "a whole number from 0 to 65535",
-        "i64" => "a whole number",
+        "u32" => "a whole number from 0 to 4294967295",
+        "i64" | "u64" => "a whole number",
+        "string or map" => "a text",
         "f64" => "a number",
         other if other.starts_with("struct ") => "a mapping",
         other => other,
@@ -203,6 +222,8 @@ fn ignored_path(path: &serde_ignored::Path<'_>) -> FieldPath {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::Value;
     use serde_json::json;
 
@@ -210,6 +231,7 @@ mod tests {
     use super::decode;
     use crate::api::core::Service;
     use crate::api::mesh_config::MeshConfig;
+    use crate::api::mirror_config::BudgetConfig;
     use crate::api::plugin::PluginChain;
     use crate::api::plugin::PluginConfig;
 
@@ -293,6 +315,27 @@ mod tests {
     fn help_is_given_where_the_remedy_is_clear() {
         let error = wrong::<Service>(json!({"metadata": {"labels": {"v": 1}}}));
         assert_eq!(error.help, "put the value in quotes");
+        for (value, message, help) in [
+            (
+                json!({"budget": {"window": 30}}),
+                "must be a text, not the number 30",
+                "add a unit: `30s`",
+            ),
+            (
+                json!({"budget": {"minRequests": "20"}}),
+                "must be a whole number from 0 to 4294967295, not the text \"20\"",
+                "write it without quotes: `20`",
+            ),
+            (
+                json!({"budget": {"minRequests": 1.5}}),
+                "must be a whole number from 0 to 4294967295, not the number 1.5",
+                "",
+            ),
+        ] {
+            let error = wrong::<BTreeMap<String, BudgetConfig>>(value);
+            assert!(error.message.ends_with(message), "{}", error.message);
+            assert_eq!(error.help, help);
+        }
         let error = wrong::<PluginConfig>(
             json!({"metadata": {}, "spec": {"plugin": "p", "config": {}, "destinationrefs": []}}),
         );

@@ -142,6 +142,13 @@ impl Reader<'_> {
                 message,
                 help,
             }) => {
+                let holds = KEYS.iter().find(|known| known.0 == key);
+                let help = match holds {
+                    Some(Key(_, holds, _)) if help.is_empty() && path.segments().len() == 1 => {
+                        format!("it has to be {holds}")
+                    }
+                    _ => help,
+                };
                 self.error(Code::BadConfigValue, path, message, help);
                 None
             }

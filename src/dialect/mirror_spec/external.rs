@@ -67,7 +67,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<External> {
 /// A name, or an address without brackets.
 fn host(text: &str, at: FieldPath, reader: &mut Reader<'_>) -> Option<String> {
     let is_address = text.parse::<IpAddr>().is_ok();
-    if is_address || (is_host(text) && !text.contains([':', '['])) {
+    let is_number =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
+    // `10.0.0.300`: no name ends in a number (RFC 1123, section 2.1).
+    let is_numbers = text.split('.').all(is_number);
+    if is_address || (is_host(text) && !is_numbers && !text.contains([':', '['])) {
         return Some(text.to_ascii_lowercase());
     }
     reader.error(
@@ -170,6 +174,8 @@ mod tests {
             (json!({"port": 1}), "external.host"),
             (json!({"host": "http://a", "port": 1}), "external.host"),
             (json!({"host": "a:80", "port": 1}), "external.host"),
+            (json!({"host": "10.0.0.300", "port": 1}), "external.host"),
+            (json!({"host": "10.0.0", "port": 1}), "external.host"),
             (json!({"host": "a", "port": 0}), "external.port"),
             (json!({"host": "a", "port": "http"}), "external.port"),
             (
