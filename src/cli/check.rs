@@ -107,6 +107,11 @@ fn with_what_runs(report: &Report) -> Report {
             (diagnostic.effect)
                 .push_str("; a control plane that runs keeps the last valid version");
         }
+        let is_any_unread = || report.iter().any(|one| KEPT.contains(&one.code));
+        if diagnostic.code == Code::NoMeshConfig && is_any_unread() {
+            (diagnostic.help)
+                .push_str("; there may be one in what cannot be read, which is told too");
+        }
         with.push(diagnostic);
     }
     with

@@ -26,6 +26,8 @@ pub(crate) struct UnknownField {
     pub(crate) path: FieldPath,
     /// The known field that was probably meant.
     pub(crate) nearest: Option<String>,
+    /// All fields that are known beside it.
+    pub(crate) known: Vec<String>,
 }
 
 /// Decodes a value. Also yields the fields that were not read.
@@ -45,9 +47,13 @@ where
             }
             let unknown = ignored
                 .into_iter()
-                .map(|path| UnknownField {
-                    nearest: sibling(&known, &path),
-                    path,
+                .map(|path| {
+                    let (nearest, known) = siblings(&known, &path).unwrap_or_default();
+                    UnknownField {
+                        path,
+                        nearest,
+                        known,
+                    }
                 })
                 .collect();
             Ok((object, unknown))
@@ -60,14 +66,15 @@ where
     }
 }
 
-/// The known field beside `path` with a name like its last step. The type itself says which fields there are: it
-/// writes them all.
-fn sibling(known: &Value, path: &FieldPath) -> Option<String> {
+/// The known field beside `path` with a name like its last step, and all of them. The type itself says which fields there
+/// are: it writes them all.
+fn siblings(known: &Value, path: &FieldPath) -> Option<(Option<String>, Vec<String>)> {
     let (Segment::Key(key), parents) = path.segments().split_last()? else {
         return None;
     };
     let fields = get(known, parents)?.as_object()?;
-    nearest(key, fields.keys().map(String::as_str)).map(str::to_owned)
+    let nearest = nearest(key, fields.keys().map(String::as_str)).map(str::to_owned);
+    Some((nearest, fields.keys().cloned().collect()))
 }
 
 fn get<'a>(value: &'a Value, path: &[Segment]) -> Option<&'a Value> {
@@ -176,7 +183,7 @@ fn in_words(expected: &str) -> &str {
         "u16" => "a whole number from 0 to 65535",
         "u32" => "a whole number from 0 to 4294967295",
         "i64" | "u64" => "a whole number",
-        "string or map" => "a text",
+        "string or map" => "one of its words",
         "f64" => "a number",
         other if other.starts_with("struct ") => "a mapping",
         other => other,

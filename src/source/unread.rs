@@ -30,7 +30,7 @@ pub(super) fn fields(kind: Kind, origin: &Origin, unknown: Vec<UnknownField>) ->
     unknown
         .into_iter()
         .filter(|field| starts_with(&field.path, &["spec"]))
-        .map(|UnknownField { path, nearest }| {
+        .map(|UnknownField { path, nearest, .. }| {
             let meant = nearest.map(|nearest| format!("did you mean `{nearest}`?"));
             if kind == Kind::PluginChain && starts_with(&path, &["spec", "selectors"]) {
                 let message =
@@ -106,6 +106,12 @@ fn help(key: &str, known: &[&str]) -> String {
     let names = known.iter().copied().map(bare);
     match nearest(bare(key), names) {
         Some(meant) => format!("did you mean `{}{meant}`?", annotation::PREFIX),
+        None if !known.is_empty() && known.len() < 4 => {
+            format!(
+                "remove it; on such an object there are `{}`",
+                known.join("`, `")
+            )
+        }
         None => format!(
             "remove it; there are `{}` on Pods and Pod templates and `{}` on Plugins",
             annotation::LISTEN,

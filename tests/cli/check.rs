@@ -134,6 +134,13 @@ fn text_reads_like_a_compiler_s_message() {
 #[test]
 fn an_invalid_edit_is_told_not_to_end_what_runs() {
     let keeps = "a control plane that runs keeps the last valid version";
+    // The MeshConfig is in the same file.
+    let (folder, _) = with_mistake(&mistake("", MIRROR, "  priority: 115", "  priority: [115"));
+    let text = stdout(&mirrorplane(&["check", arg(folder.path())]));
+    assert!(
+        text.contains("there may be one in what cannot be read"),
+        "{text}"
+    );
     for (from, to, expected) in [
         ("value: 1.0", "value: 0\n    timeOut: 5s", true),
         ("value: 1.0", "value: none", true),

@@ -19,7 +19,7 @@ use crate::name::Namespaced;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mirrorplane stop curl/traffic-mirror-config --reason 'the shadow runs out of memory'
-  mirrorplane stop --namespace pipy       what is mirrored from or to Services in it, or by PluginConfigs in it
+  mirrorplane stop --namespace pipy       every mirror that has to do with it
   mirrorplane stop --all
   mirrorplane stop --all --config-dir mesh")]
 pub(super) struct Stop {
@@ -38,7 +38,8 @@ pub(super) struct Stop {
 #[command(after_help = "Examples:
   mirrorplane resume curl/traffic-mirror-config
   mirrorplane resume --namespace pipy
-  mirrorplane resume --all")]
+  mirrorplane resume --all
+  mirrorplane resume --all --config-dir mesh")]
 pub(super) struct Resume {
     #[command(flatten)]
     which: Which,

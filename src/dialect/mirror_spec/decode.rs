@@ -126,10 +126,18 @@ impl Reader<'_> {
                     self.empty(at);
                     return None;
                 }
-                for UnknownField { path, nearest } in unknown {
+                for UnknownField {
+                    path,
+                    nearest,
+                    known,
+                } in unknown
+                {
                     let message = format!("`{path}` is not a key of a mirror's configuration");
                     let help = nearest.map_or_else(
-                        || "remove it".to_owned(),
+                        || match known.is_empty() {
+                            true => "remove it".to_owned(),
+                            false => format!("remove it; the keys are `{}`", known.join("`, `")),
+                        },
                         |meant| format!("did you mean `{meant}`?"),
                     );
                     self.error(Code::UnknownConfigKey, path, message, help);

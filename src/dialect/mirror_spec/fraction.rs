@@ -100,7 +100,9 @@ fn help_for(value: &Value) -> String {
 /// `; write 0.5 for 50 %`, where that may be what was meant.
 fn as_fraction(percent: f64) -> String {
     if percent <= 100.0 {
-        format!("; write {} for {percent} %", percent / 100.0)
+        // As exact as a share is: 1.0000001 % is not 0.010000001000000001.
+        let share = (percent * 1e4).round() / 1e6;
+        format!("; write {share} for {percent} %")
     } else {
         String::new()
     }
@@ -180,6 +182,7 @@ mod tests {
     fn the_help_names_the_fraction_that_was_meant() {
         for (value, help) in [
             (json!(50), "write 0.5 for 50 %"),
+            (json!(1.0000001), "write 0.01 for 1.0000001 %"),
             (json!("25 %"), "write 0.25 for 25 %"),
         ] {
             let (_, _, report) = codes_and_millionths(Some(value));

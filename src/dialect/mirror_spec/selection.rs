@@ -181,7 +181,10 @@ pub(super) fn header_name(given: &str, at: FieldPath, reader: &mut Reader<'_>) -
     let name = name.map(|name| name.as_str().to_owned());
     let name = name.filter(|name| !UNSEEN.contains(&name.as_str()) && name.len() <= LONGEST);
     if name.is_none() {
-        let message = format!("{given:?} is not the name of a header that can be looked at");
+        let message = match given {
+            "" => "`name` is missing: which header".to_owned(),
+            _ => format!("{given:?} is not the name of a header that can be looked at"),
+        };
         let help = if given.starts_with(':') || given.eq_ignore_ascii_case("host") {
             "use `methods` and `match.path`; the Host is what the destination is told by"
         } else {
