@@ -52,7 +52,10 @@ impl World {
     }
 
     /// Adds or replaces an object.
-    pub(crate) fn add(&mut self, object: Value) {
+    pub(crate) fn add(&mut self, mut object: Value) {
+        if let Some(config) = object.pointer_mut("/spec/config") {
+            leave_out_nulls(config);
+        }
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let kind = text(&object["kind"]);
         let metadata = &object["metadata"];
@@ -189,4 +192,16 @@ pub(crate) fn codes(report: &Report) -> Vec<String> {
         .iter()
         .map(|diagnostic| format!("{:?}", diagnostic.code))
         .collect()
+}
+
+/// A table of cases says by a null that a key is absent.
+fn leave_out_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(leave_out_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out_nulls),
+        _ => {}
+    }
 }
