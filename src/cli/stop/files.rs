@@ -16,19 +16,26 @@ use crate::dialect::mesh_config_in_force;
 use crate::name::Namespaced;
 use crate::source::State;
 
-/// Prints the place of each, and what is to be there. It always ends with 2, as nothing is done.
+/// Prints the place of each, and what is to be there. If anything is to be done it ends with 2, as it is not done yet.
 pub(super) fn tell(
     state: &State,
     switches: &[Switch],
     stop: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
+    let mut is_done = true;
     for switch in switches {
-        output::print(one(state, switch, stop)?)?;
+        let (text, is_so) = one(state, switch, stop)?;
+        output::print(text)?;
+        is_done &= is_so;
+    }
+    if is_done {
+        return Ok(ExitCode::SUCCESS);
     }
     bail!("files are yours: nothing is changed until you do it")
 }
 
-fn one(state: &State, switch: &Switch, stop: Option<&str>) -> anyhow::Result<String> {
+/// What is to be there, and whether it is so already.
+fn one(state: &State, switch: &Switch, stop: Option<&str>) -> anyhow::Result<(String, bool)> {
     let objects = &state.objects;
     let found: Option<(&ObjectMeta, &Origin)> = match switch {
         Switch::Config(name) => {
@@ -56,7 +63,7 @@ fn one(state: &State, switch: &Switch, stop: Option<&str>) -> anyhow::Result<Str
     let object = origin.object.as_ref().map(ToString::to_string);
     let place = place.unwrap_or_default() + &object.unwrap_or_default();
     let is_there = metadata.annotations.contains_key(STOP);
-    Ok(match stop {
+    let text = match stop {
         None if is_there => format!("{place}: remove this annotation"),
         None => format!("{place}: nothing to remove"),
         // JSON's text is YAML's, whatever is in it.
@@ -64,11 +71,12 @@ fn one(state: &State, switch: &Switch, stop: Option<&str>) -> anyhow::Result<Str
             let reason = serde_json::to_string(reason)?;
             match (is_there, metadata.annotations.is_empty()) {
                 (true, _) => format!("{place}: let it be\n    {STOP}: {reason}"),
-                (false, false) => format!("{place}: add\n    {STOP}: {reason}"),
+                (false, false) => format!("{place}: add to its annotations\n    {STOP}: {reason}"),
                 (false, true) => {
-                    format!("{place}: add\n  annotations:\n    {STOP}: {reason}")
+                    format!("{place}: add to its metadata\n  annotations:\n    {STOP}: {reason}")
                 }
             }
         }
-    })
+    };
+    Ok((text, stop.is_none() && !is_there))
 }
