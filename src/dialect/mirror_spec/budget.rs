@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::decode::Reader;
+use super::is_not;
 use crate::api::duration;
 use crate::api::mirror_config::BudgetConfig;
 use crate::diag::{Code, FieldPath};
@@ -69,11 +70,11 @@ fn share(
 ) -> Option<Fraction> {
     let fits = number.filter(|number| (0.0..1.0).contains(number));
     if fits.is_none() {
-        let given = number.map_or_else(|| "nothing".to_owned(), |number| number.to_string());
+        let given = number.map(|number| number.to_string());
         reader.error(
             Code::BadConfigValue,
             path,
-            format!("{given} is not a share of copies that may {what}"),
+            is_not(given, &format!("a share of copies that may {what}")),
             "give a fraction from 0 to below 1: 0.05 is one copy in twenty".to_owned(),
         );
     }
@@ -91,11 +92,11 @@ fn slow_after(
     let after = text.and_then(duration::parse);
     let after = after.filter(|after| !after.is_zero() && *after < timeout);
     if after.is_none() {
-        let given = text.map_or_else(|| "nothing".to_owned(), |text| format!("{text:?}"));
+        let given = text.map(|text| format!("{text:?}"));
         reader.error(
             Code::BadConfigValue,
             path,
-            format!("{given} is not a time after which a copy is slow"),
+            is_not(given, "a time after which a copy is slow"),
             format!(
                 "give a whole number of ms or s, less than the {timeout:?} that a copy may take (`timeout`)"
             ),

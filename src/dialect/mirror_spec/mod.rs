@@ -160,6 +160,14 @@ pub(crate) fn read(
     })
 }
 
+/// That what was given is none of these, or that none was.
+fn is_not(given: Option<String>, what: &str) -> String {
+    match given {
+        Some(given) => format!("{given} is not {what}"),
+        None => format!("{what} is missing"),
+    }
+}
+
 fn text(key: &str, text: String, reader: &mut Reader<'_>) -> Option<String> {
     if text.is_empty() {
         let help = "name the Service that gets the copies".to_owned();

@@ -8,6 +8,7 @@ use prost_types::Timestamp;
 use serde_json::Value;
 
 use super::decode::Reader;
+use super::is_not;
 use crate::api::duration;
 use crate::api::mirror_config::{GateConfig, RampConfig};
 use crate::diag::{Code, Diagnostic, FieldPath};
@@ -83,7 +84,7 @@ fn lasts(text: Option<&str>, path: FieldPath, reader: &mut Reader<'_>) -> Option
         reader.error(
             Code::BadConfigValue,
             path,
-            format!("{} is not a time that a step may last", given(text)),
+            is_not(given(text), "a time that a step may last"),
             "give a whole number of ms, s, m or h, more than 0, at most 8784h".to_owned(),
         );
     }
@@ -128,7 +129,7 @@ fn fraction(value: Option<&Value>, path: FieldPath, reader: &mut Reader<'_>) -> 
         reader.error(
             Code::BadConfigValue,
             path,
-            format!("{} is not the share of a step", given(value.cloned())),
+            is_not(given(value.cloned()), "the share of a step"),
             "give a fraction from 0 to 1: 0.01 is one request in a hundred".to_owned(),
         );
     }
@@ -136,9 +137,8 @@ fn fraction(value: Option<&Value>, path: FieldPath, reader: &mut Reader<'_>) -> 
     Fraction::from_millionths((fraction? * 1e6).round() as u32)
 }
 
-fn given<T: Into<Value>>(value: Option<T>) -> String {
-    let value = value.map(|value| value.into().to_string());
-    value.unwrap_or_else(|| "nothing".to_owned())
+fn given<T: Into<Value>>(value: Option<T>) -> Option<String> {
+    value.map(|value| value.into().to_string())
 }
 
 fn above(path: FieldPath, step: Fraction, share: Fraction, reader: &mut Reader<'_>) {
