@@ -27,6 +27,12 @@ pub struct ObjectMeta {
     pub generation: Option<i64>,
 }
 
+/// Whether these labels have all of those that are asked for, with their values.
+pub fn has_all(labels: &BTreeMap<String, String>, asked: &BTreeMap<String, String>) -> bool {
+    let mut asked = asked.iter();
+    asked.all(|(key, value)| labels.get(key) == Some(value))
+}
+
 impl ObjectMeta {
     /// The name that other objects refer to.
     pub fn key(&self) -> Namespaced {

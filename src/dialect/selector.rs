@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::meta::has_all;
 use crate::api::meta::{LabelSelector, Requirement};
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Report};
 
@@ -59,9 +60,7 @@ impl Selector {
 
     /// Whether all requirements hold.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.labels
-            .iter()
-            .all(|(key, value)| labels.get(key) == Some(value))
+        has_all(labels, &self.labels)
             && self.tests.iter().all(|(key, test)| {
                 let value = labels.get(key);
                 match test {

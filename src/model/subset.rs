@@ -13,12 +13,6 @@ impl Subset {
         self.0.is_empty()
     }
 
-    /// Whether a Pod with these labels is one of them.
-    pub fn takes_in(&self, labels: &BTreeMap<String, String>) -> bool {
-        let mut asked = self.0.iter();
-        asked.all(|(key, value)| labels.get(key) == Some(value))
-    }
-
     /// `KEY=VALUE,KEY=VALUE`, as `kubectl get --selector` takes it.
     pub fn text(&self) -> String {
         let pairs = self.0.iter().map(|(key, value)| format!("{key}={value}"));

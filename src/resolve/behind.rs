@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use super::claims::{Claim, PluginClaims};
 use super::graph::Findings;
 use super::services::Services;
+use crate::api::meta::has_all;
 use crate::diag::Code;
 use crate::model::Subset;
 use crate::name::Namespaced;
@@ -61,10 +62,7 @@ impl<'a> Behind<'a> {
         let filed = labels
             .iter()
             .filter_map(|(key, value)| self.0.get(&(namespace, key, value)));
-        let matching = filed.flatten().filter(|(_, asked)| {
-            let mut asked = asked.iter();
-            asked.all(|(key, value)| labels.get(key) == Some(value))
-        });
+        let matching = filed.flatten().filter(|(_, asked)| has_all(labels, asked));
         let mut shadows: Vec<_> = matching.map(|(shadow, _)| *shadow).collect();
         shadows.sort_unstable();
         shadows

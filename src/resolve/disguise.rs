@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use super::claims::{Claim, PluginClaims};
 use super::places::Places;
 use super::services::{Services, UsedService};
+use crate::api::meta::has_all;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::model::Backend;
 use crate::name::Namespaced;
@@ -96,12 +97,12 @@ fn shared(
                 "the target `{name}` selects the Pods of the destination `{destination}`, on another port"
             ));
         }
-        if contains(shadow, live) {
+        if has_all(shadow, live) {
             return Some(format!(
                 "the destination `{destination}` selects all Pods of its target `{name}`"
             ));
         }
-        if contains(live, shadow) {
+        if has_all(live, shadow) {
             return Some(format!(
                 "the target `{name}` selects all Pods of the destination `{destination}`"
             ));
@@ -116,13 +117,6 @@ fn shared(
                 target.service, target.port, target.subset
             )
         })
-}
-
-/// Whether the first has all labels of the second.
-fn contains(labels: &BTreeMap<String, String>, others: &BTreeMap<String, String>) -> bool {
-    others
-        .iter()
-        .all(|(key, value)| labels.get(key) == Some(value))
 }
 
 /// Whether two sorted lists have something in common: as many searches in the longer as the shorter has entries.

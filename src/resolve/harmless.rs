@@ -17,6 +17,7 @@ use super::callers::Callers;
 use super::quarantine::Asked;
 use super::services::{Services, UsedService};
 use crate::api::core::{IntOrString, SERVICE_NAME, Service};
+use crate::api::meta::has_all;
 use crate::model::{Bounds, Capture, Destination, DestinationPort, SIDECAR_PORTS};
 use crate::name::Namespaced;
 use crate::source::Objects;
@@ -158,9 +159,7 @@ fn is_live(
     let mut live = here.filter(|(other, _)| !asked.is_shadow(other));
     let has_all = live.any(|(_, other)| {
         let selector = &other.object.spec.selector;
-        let mut pairs = selector.iter();
-        !selector.is_empty()
-            && pairs.all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+        !selector.is_empty() && labels.is_some_and(|labels| has_all(labels, selector))
     });
     let has_some = || {
         let mut sets = callers.behind.iter();

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use super::endpoints::{Behind, in_order};
 use crate::api::core::Pod;
+use crate::api::meta::has_all;
 use crate::model::Subset;
 use crate::name::Namespaced;
 use crate::source::{Objects, Sourced};
@@ -52,7 +53,7 @@ impl Part {
             };
             let name = Namespaced::new(namespace, pod);
             match objects.pods.get(&name) {
-                Some(pod) if subset.takes_in(&pod.object.metadata.labels) => {
+                Some(pod) if has_all(&pod.object.metadata.labels, &subset.0) => {
                     matching.push(endpoint);
                 }
                 Some(pod) => part.other(pod, subset),

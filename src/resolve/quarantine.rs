@@ -22,6 +22,7 @@ use super::claims::PluginClaims;
 use super::harmless::{API_SERVER, Harmless};
 use super::services::{Services, UsedService};
 use crate::api::annotation::{INJECTED, LISTEN};
+use crate::api::meta::has_all;
 use crate::diag::{Code, Diagnostic, FieldPath, Report};
 use crate::dialect::{MirrorRule, TargetRef};
 use crate::model::{Capture, Quarantine, Strictness, Subset};
@@ -287,10 +288,7 @@ fn unguarded(
     let pods = objects.pods.range(first..);
     let pods = pods.take_while(|(pod, _)| pod.namespace == name.namespace);
     let mut pods: Vec<_> = pods.map(|(_, pod)| &pod.object.metadata).collect();
-    pods.retain(|pod| {
-        let mut asked = labels.iter();
-        asked.all(|(key, value)| pod.labels.get(key) == Some(value))
-    });
+    pods.retain(|pod| has_all(&pod.labels, labels));
     let all = pods.len();
     let has_sign = |sign: &str, pod: &&_| -> bool {
         let pod: &crate::api::meta::ObjectMeta = pod;
