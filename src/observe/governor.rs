@@ -6,6 +6,8 @@ use tokio::time::Instant;
 
 use super::rate::Meter;
 use super::rate::next;
+use super::rounded::Rounding;
+use super::rounded::rounded;
 use crate::model::Fraction;
 use crate::model::Rate;
 use crate::name::Namespaced;
@@ -72,10 +74,9 @@ impl Governor {
 
     /// How many copies the sidecars have sent in a second, to two digits: whoever is told need not be told every change.
     pub fn sent(&self) -> BTreeMap<Namespaced, u64> {
-        let sent = self.rates.iter().map(|(rule, rate)| {
-            let unit = 10_f64.powf(rate.max(1.0).log10().floor() - 1.0).max(1.0);
-            (rule.clone(), ((rate / unit).ceil() * unit) as u64)
-        });
+        let rates = self.rates.iter();
+        let sent =
+            rates.map(|(rule, rate)| (rule.clone(), rounded(rate.ceil() as u64, Rounding::Up)));
         sent.filter(|(_, rate)| *rate > 0).collect()
     }
 }

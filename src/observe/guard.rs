@@ -2,7 +2,6 @@
 
 use super::window::Outcomes;
 use crate::model::Budget;
-use crate::model::Fraction;
 
 /// Why a budget is exceeded, with figures; `None` if it is not, or if there were too few copies to say.
 pub fn judge(budget: &Budget, outcomes: Outcomes) -> Option<String> {
@@ -15,16 +14,16 @@ pub fn judge(budget: &Budget, outcomes: Outcomes) -> Option<String> {
         return None;
     }
     let window = budget.window.as_secs();
-    let too_many = |copies: u64, most: Fraction| {
-        u128::from(copies) * 1_000_000 > u128::from(ended) * u128::from(most.millionths())
-    };
     let most = budget.max_failures;
-    if too_many(failed, most) {
+    if outcomes.exceed(failed, most) {
         return Some(format!(
             "{failed} of {ended} copies failed within {window}s, more than {most}"
         ));
     }
-    let (most, after) = budget.max_slow.filter(|(most, _)| too_many(slow, *most))?;
+    let exceeded = budget
+        .max_slow
+        .filter(|(most, _)| outcomes.exceed(slow, *most));
+    let (most, after) = exceeded?;
     Some(format!(
         "{slow} of {ended} copies took {after:?} or longer within {window}s, more than {most}"
     ))

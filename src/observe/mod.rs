@@ -13,6 +13,7 @@ mod governor;
 mod guard;
 mod keeper;
 mod rate;
+mod rounded;
 mod run;
 mod window;
 

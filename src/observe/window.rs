@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::model::Fraction;
 use crate::server::Load;
 
 /// Into how many parts a window is cut, about: it may be longer than it says by one of them.
@@ -22,6 +23,11 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
+    /// Whether so many of them are a larger share than this.
+    pub(super) fn exceed(self, copies: u64, most: Fraction) -> bool {
+        u128::from(copies) * 1_000_000 > u128::from(self.ended) * u128::from(most.millionths())
+    }
+
     /// With those of others.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
