@@ -57,12 +57,17 @@ pub(super) fn read(reader: &mut Reader<'_>, timeout: Duration) -> Option<Budget>
         max_failures: failures?,
         max_slow: slow.flatten(),
         window: window?,
-        min_requests: config.min_requests.map_or(REQUESTS, u64::from).max(1),
+        min_requests: least(config.min_requests),
     })
 }
 
+/// With fewer copies than this nothing is said of them.
+pub(super) fn least(given: Option<u32>) -> u64 {
+    given.map_or(REQUESTS, u64::from).max(1)
+}
+
 /// A share of copies that may do something that they had better not.
-fn share(
+pub(super) fn share(
     number: Option<f64>,
     path: FieldPath,
     what: &str,

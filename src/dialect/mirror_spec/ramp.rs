@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use prost_types::Timestamp;
 use serde_json::Value;
 
+use super::budget;
 use super::decode::Reader;
 use super::is_not;
 use crate::api::duration;
@@ -16,8 +17,6 @@ use crate::model::{Fraction, Gate, Ramp, RampStep};
 
 /// A step that lasts longer is as good as the end.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
-/// How many copies a gate takes if it does not say.
-const REQUESTS: u64 = 20;
 /// More steps than anybody can tell apart.
 const MOST: usize = 100;
 
@@ -102,22 +101,12 @@ fn gate(config: &GateConfig, path: FieldPath, reader: &mut Reader<'_>) -> Option
         );
         return None;
     }
-    let failures = config.max_failures.map(|number| {
-        let fits = (0.0..1.0).contains(&number).then_some(number);
-        if fits.is_none() {
-            reader.error(
-                Code::BadConfigValue,
-                path.key("maxFailures"),
-                format!("{number} is not a share of copies that may fail"),
-                "give a fraction from 0 to below 1: 0.01 is one copy in a hundred".to_owned(),
-            );
-        }
-        // Between 0 and a million, so it fits.
-        Fraction::from_millionths((fits? * 1e6).round() as u32)
-    });
+    let failures = config.max_failures;
     Some(Gate {
-        max_failures: failures.flatten(),
-        min_requests: config.min_requests.map_or(REQUESTS, u64::from).max(1),
+        max_failures: failures.and_then(|number| {
+            budget::share(Some(number), path.key("maxFailures"), "fail", reader)
+        }),
+        min_requests: budget::least(config.min_requests),
     })
 }
 
