@@ -9,6 +9,7 @@ use http_body_util::Full;
 
 use super::rig::echo::{Echo, Seen};
 use super::rig::eventually;
+use super::rig::mesh;
 use super::rig::sidecar::Plane;
 use super::rig::stage::{Stage, URL};
 
@@ -179,6 +180,7 @@ async fn the_users_of_one_mirror_are_some_of_those_of_a_larger_one() {
         let sticky = format!("{port}    sticky: {{ header: X-User }}\n");
         stage.mesh.edit("mirror.yaml", port, &sticky);
         stage.mesh.share("0.1");
+        stage.mesh.write("plugin.yaml", mesh::SECOND);
         stage.mesh.write(
             "second.yaml",
             &SECOND.replace("8083", &second.address.port().to_string()),
@@ -203,20 +205,6 @@ metadata: { name: pipy-ok-v3, namespace: pipy, labels: { kubernetes.io/service-n
 addressType: IPv4
 endpoints: [{ addresses: ["127.0.0.1"] }]
 ports: [{ name: pipy, port: 8083 }]
----
-apiVersion: plugin.flomesh.io/v1alpha1
-kind: Plugin
-metadata: { name: second, annotations: { mirrorplane.io/plugin: traffic-mirror } }
-spec: { priority: 1, pipyscript: placeholder }
----
-apiVersion: plugin.flomesh.io/v1alpha1
-kind: PluginChain
-metadata: { name: second, namespace: pipy }
-spec:
-  chains: [{ name: outbound-http, plugins: [second] }]
-  selectors:
-    podSelector: { matchLabels: { app: curl } }
-    namespaceSelector: { matchExpressions: [{ key: openservicemesh.io/monitored-by, operator: In, values: [osm] }] }
 ---
 apiVersion: plugin.flomesh.io/v1alpha1
 kind: PluginConfig

@@ -2,6 +2,7 @@
 
 use super::rig::echo::Echo;
 use super::rig::eventually;
+use super::rig::mesh;
 use super::rig::sidecar::{Kind, Plane};
 use super::rig::stage::{Stage, URL};
 
@@ -35,20 +36,6 @@ metadata: { name: pipy-ok-three, namespace: pipy, labels: { kubernetes.io/servic
 addressType: IPv4
 endpoints: [{ addresses: ["127.0.0.1"], targetRef: { kind: Pod, name: three } }]
 ports: [{ name: pipy, port: 8083 }]
----
-apiVersion: plugin.flomesh.io/v1alpha1
-kind: Plugin
-metadata: { name: second, annotations: { mirrorplane.io/plugin: traffic-mirror } }
-spec: { priority: 1, pipyscript: placeholder }
----
-apiVersion: plugin.flomesh.io/v1alpha1
-kind: PluginChain
-metadata: { name: second, namespace: pipy }
-spec:
-  chains: [{ name: outbound-http, plugins: [second] }]
-  selectors:
-    podSelector: { matchLabels: { app: curl } }
-    namespaceSelector: { matchExpressions: [{ key: openservicemesh.io/monitored-by, operator: In, values: [osm] }] }
 ---
 apiVersion: plugin.flomesh.io/v1alpha1
 kind: PluginConfig
@@ -91,6 +78,7 @@ async fn each_subset_gets_its_own_copies_and_a_label_says_who_is_in_it() {
         };
         let second = Echo::start("v3").await;
         let ports = [&stage.shadow, &second].map(|echo| echo.address.port().to_string());
+        stage.mesh.write("plugin.yaml", mesh::SECOND);
         stage.mesh.write(
             "two.yaml",
             &TWO.replace("8082", &ports[0]).replace("8083", &ports[1]),

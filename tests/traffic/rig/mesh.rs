@@ -11,6 +11,23 @@ const EXAMPLE: &str = concat!(
     "/deploy/examples/traffic-mirror"
 );
 
+/// Another plugin than the example's, which the same callers have.
+pub(crate) const SECOND: &str = r#"---
+apiVersion: plugin.flomesh.io/v1alpha1
+kind: Plugin
+metadata: { name: second, annotations: { mirrorplane.io/plugin: traffic-mirror } }
+spec: { priority: 1, pipyscript: placeholder }
+---
+apiVersion: plugin.flomesh.io/v1alpha1
+kind: PluginChain
+metadata: { name: second, namespace: pipy }
+spec:
+  chains: [{ name: outbound-http, plugins: [second] }]
+  selectors:
+    podSelector: { matchLabels: { app: curl } }
+    namespaceSelector: { matchExpressions: [{ key: openservicemesh.io/monitored-by, operator: In, values: [osm] }] }
+"#;
+
 /// The folder; it goes away with the test.
 #[derive(Debug)]
 pub(crate) struct Mesh {
